@@ -17,17 +17,41 @@ need_deps() {
     bash tools/dev/deps.sh
 }
 
-# Configure and build one preset; two of these on the same preset wait for each other.
+# build_preset PRESET [TARGET...]: configure and build. Two of these on one preset wait for each other;
+# the lock (9) is not handed to the compilers, or a stray one would hold it.
 build_preset() {
-    local preset=$1
+    local preset=$1 log=build/$1.configure.log
+    shift
     mkdir -p build
     (
         flock 9
-        # 9 is the lock; compilers must not inherit it.
-        cmake --preset "$preset" 9>&- >"build/$preset.configure.log" 2>&1 || {
-            cat "build/$preset.configure.log" >&2
+        if ! cmake --preset "$preset" 9>&- >"$log" 2>&1; then
+            cat "$log" >&2
             exit 1
-        }
-        cmake --build --preset "$preset" 9>&-
+        fi
+        cmake --build --preset "$preset" ${1:+--target "$@"} 9>&- >&2
     ) 9>"build/$preset.lock"
+}
+
+# The programs that this tree has so far: the bt_binary() rows whose main.c is there.
+binaries() {
+    local name folder
+    while read -r name folder; do
+        if [ -f "$folder/main.c" ]; then echo "$name"; fi
+    done < <(sed -n 's/^bt_binary(\([^ ]*\) \([^ )]*\).*/\1 \2/p' cmake/folders.cmake)
+}
+
+# Build the programs alone, without their tests.
+build_binaries() {
+    local names
+    mapfile -t names < <(binaries)
+    [ "${#names[@]}" -eq 0 ] || build_preset "$1" "${names[@]}"
+}
+
+# lab SCRIPT [ARG...]: hand over to the scripts of the development hosts.
+lab() {
+    local script=tools/lab/$1
+    shift
+    [ -x "$script" ] || die "$script is not there: this tree has no development hosts yet"
+    exec "$script" "$@"
 }
