@@ -81,7 +81,7 @@ def documented(source, line):
         return False
     while above >= 0 and "/*" not in source.lines[above]:
         above -= 1
-    return source.lines[above].lstrip().startswith("/*")
+    return source.lines[above].lstrip().startswith("/*") and "SPDX" not in source.lines[above]
 
 
 def is_const(declared):
@@ -115,7 +115,7 @@ def check_function(source, tag, findings):
 def check_variable(source, tag, findings):
     line, name = tag["line"], tag["name"]
     start = statement_start(source, line)
-    declared = " ".join(source.code[start - 1:line])
+    declared = re.sub(r"\{.*\}", "{}", " ".join(source.code[start - 1:line]).split("=")[0])
     found = re.search(rf"\b{re.escape(name)}\b", declared)
     # A tag that a macro made is not in the text: nothing to judge.
     if found and not is_const(declared[:found.start()]):
@@ -179,7 +179,7 @@ def main():
     if len(lengths) >= MEDIAN_MIN_FUNCTIONS:
         median = statistics.median(row[0] for row in lengths)
         if median >= MEDIAN_BELOW:
-            findings.found.append(f"the median function has {median} lines, below {MEDIAN_BELOW} wanted")
+            findings.found.append(f"the median function has {median:g} lines, below {MEDIAN_BELOW} wanted")
         if "--list" in sys.argv:
             print(f"note: {len(lengths)} functions, median {median} lines")
     if "--list" in sys.argv:
