@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/err.h"
+
+/*
+ * The controller's own CA (EC P-256), its certificates and agents' CSRs, in PEM text.
+ * Serial numbers are 128 random bits as 32 lower-case hex digits.
+ */
+#define BT_SERIAL_LEN 32
+
+struct bt_cert_info {
+    char serial[BT_SERIAL_LEN + 1];
+    char cn[128];
+    int64_t not_before_ms, not_after_ms;
+};
+
+/** New private key, PEM (PKCS#8). Caller erases and frees. */
+int bt_x509_key_new(char **ret_pem, struct bt_err *err);
+
+/** Self-signed CA for @cn, valid @days from @now_ms - 1 h. Caller frees. */
+int bt_x509_ca_new(const char *key_pem, const char *cn, int64_t now_ms, int days, char **ret_cert_pem,
+                   struct bt_err *err);
+
+/** Server certificate of @cn with subject alternative names (NULL-terminated; "DNS:x" or "IP:y"), signed by the CA. */
+int bt_x509_server_new(const char *ca_cert_pem, const char *ca_key_pem, const char *key_pem,
+                       const char *cn, const char *const *sans, int64_t now_ms, int days,
+                       char **ret_cert_pem, struct bt_err *err);
+
+/** Certificate request for @key_pem. Caller frees. */
+int bt_x509_csr_new(const char *key_pem, const char *cn, char **ret_csr_pem, struct bt_err *err);
+
+/**
+ * Client certificate for the key of @csr_pem (its subject is ignored, its signature checked; EC P-256,
+ * P-384 or RSA >= 2048 only): CN and SAN URI "urn:berth:host:CN", clientAuth only.
+ * *@ret_info may be NULL. Errors: INVALID (bad request).
+ */
+int bt_x509_client_sign(const char *ca_cert_pem, const char *ca_key_pem, const char *csr_pem,
+                        const char *cn, int64_t now_ms, int days, char **ret_cert_pem,
+                        struct bt_cert_info *ret_info, struct bt_err *err);
+
+/** Read a certificate's facts. */
+int bt_x509_info(const char *cert_pem, struct bt_cert_info *ret, struct bt_err *err);
+
+/** SHA-256 of the DER of a certificate: what join tokens carry. */
+int bt_x509_fingerprint(const char *cert_pem, unsigned char ret[32], struct bt_err *err);
