@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """clang-format over our C (.clang-format). `--fix` writes the files; `--fix FILE...` only those."""
+import collections
 import concurrent.futures
 import os
 import pathlib
@@ -17,10 +18,13 @@ def run(top, names, fix):
     mode = ["-i"] if fix else ["--dry-run", "-Werror"]
     result = subprocess.run(["clang-format", *mode, *names], cwd=top, text=True, stdout=subprocess.PIPE,
                             stderr=subprocess.STDOUT)
-    lines = re.findall(r"^(\S+?:\d+):\d+: (?:error|warning)", result.stdout, re.M)
-    if result.returncode and not lines:
+    places = dict.fromkeys(re.findall(r"^(\S+?):(\d+):\d+: (?:error|warning)", result.stdout, re.M))
+    if result.returncode and not places:
         return [result.stdout.strip()]
-    return list(dict.fromkeys(lines))
+    lines = collections.defaultdict(list)
+    for name, line in places:
+        lines[name].append(line)
+    return [f"{name}:{there[0]}: {len(there)} lines" for name, there in lines.items()]
 
 
 def main():
@@ -32,7 +36,7 @@ def main():
     with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         found = [line for batch in pool.map(lambda b: run(top, b, fix), batches) for line in batch]
     for line in found:
-        print(f"{line}: not as clang-format writes it (tools/check/format.py --fix) [format]")
+        print(f"{line} not as clang-format writes it (tools/check/format.py --fix) [format]")
     return 1 if found else 0
 
 

@@ -6,13 +6,17 @@ import sys
 
 import checklib
 
+# Functions handed over as words ("check NAME function") look unreachable to it (SC2317).
+EXCLUDED = "SC2317"
+
 
 def main():
     top = checklib.root()
     names = [n for n in checklib.tracked(top) if checklib.is_shell(top, n)]
     if not names:
         return 0
-    return subprocess.run(["shellcheck", "--format=gcc", "--external-sources", *names], cwd=top).returncode and 1
+    command = ["shellcheck", "--format=gcc", "--external-sources", f"--exclude={EXCLUDED}", *names]
+    return subprocess.run(command, cwd=top).returncode and 1
 
 
 if __name__ == "__main__":
