@@ -10,7 +10,7 @@ endif()
 
 add_compile_definitions(_GNU_SOURCE BT_VERSION="${PROJECT_VERSION}")
 add_compile_options(
-  -Wall -Wextra -Wshadow -Wconversion -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes
+  -Wall -Wextra -Wshadow -Wconversion -Wformat=2 -Wno-format-nonliteral -Wstrict-prototypes -Wmissing-prototypes
   -Wswitch-enum -Wvla -Wundef -Wwrite-strings -Wno-missing-field-initializers -Werror
   -fno-strict-aliasing -fno-common -fstack-protector-strong -fPIE)
 add_link_options(-pie -Wl,-z,relro,-z,now -Wl,--as-needed)

@@ -28,8 +28,11 @@ F_SCHEMA(api_problem_schema, "Problem", "RFC 9457 problem details");
 
 #define FT api_error
 static const struct bt_field api_error_schema_fields[] = {
-    F_STR(code, 64, "", 0, NULL), F_STR(message, 400, "", 0, NULL),
-    F_STR(hint, 200, "", BT_NULLABLE, NULL), F_INT(task, 0, F_MAX_INT, BT_OMIT_ZERO, NULL),
-    F_BOOL(retryable, 0, NULL), F_END};
+    F_STR(code, 64, "", 0, NULL),
+    F_STR(message, 400, "", 0, NULL),
+    F_STR(hint, 200, "", BT_NULLABLE, NULL),
+    F_INT(task, 0, F_MAX_INT, BT_OMIT_ZERO, NULL),
+    F_BOOL(retryable, 0, NULL),
+    F_END};
 F_SCHEMA(api_error_schema, "Error", "Why a task failed");
 #undef FT

@@ -64,22 +64,26 @@ F_SCHEMA(api_host_patch_schema, "HostPatch", NULL);
 #define FT api_host_join
 static const struct bt_field api_host_join_schema_fields[] = {
     F_STR(token, 256, "", BT_REQUIRED | BT_SECRET, NULL),
-    F_STR(csr, 8192, "", BT_REQUIRED | BT_MULTILINE, NULL), F_STR(name, 63, "name", 0, NULL), F_END};
+    F_STR(csr, 8192, "", BT_REQUIRED | BT_MULTILINE, NULL), F_STR(name, 63, "name", 0, NULL),
+    F_END};
 F_SCHEMA(api_host_join_schema, "HostJoin", NULL);
 #undef FT
 
 #define FT api_host_joined
 static const struct bt_field api_host_joined_schema_fields[] = {
-    F_STR(name, 63, "name", RO, NULL), F_STR(cert, 8192, "", RO | BT_MULTILINE, NULL),
-    F_STR(ca, 8192, "", RO | BT_MULTILINE, NULL), F_INT(agent_port, 1, 65535, RO, NULL),
-    F_STR(url, 255, "", RO, NULL), F_END};
+    F_STR(name, 63, "name", RO, NULL),
+    F_STR(cert, 8192, "", RO | BT_MULTILINE, NULL),
+    F_STR(ca, 8192, "", RO | BT_MULTILINE, NULL),
+    F_INT(agent_port, 1, 65535, RO, NULL),
+    F_STR(url, 255, "", RO, NULL),
+    F_END};
 F_SCHEMA(api_host_joined_schema, "HostJoined", NULL);
 #undef FT
 
 #define FT api_join_token_create
 static const struct bt_field api_join_token_create_schema_fields[] = {
-    F_STR(host, 63, "name", BT_REQUIRED, NULL), F_REF(location, 0, NULL), F_REF(host_group, 0, NULL),
-    F_END};
+    F_STR(host, 63, "name", BT_REQUIRED, NULL), F_REF(location, 0, NULL),
+    F_REF(host_group, 0, NULL), F_END};
 F_SCHEMA(api_join_token_create_schema, "JoinTokenCreate", NULL);
 #undef FT
 
@@ -145,9 +149,9 @@ F_SCHEMA(api_plan_schema, "Plan", NULL);
 #undef FT
 
 #define FT api_image_kind
-static const struct bt_field image_kind_schema_fields[] = {
-    F_ENUM(kind, enum_image_kind, RO, NULL), F_STR(sha256, 64, "sha256", RO, NULL),
-    F_ID(bytes, RO, NULL), F_END};
+static const struct bt_field image_kind_schema_fields[] = {F_ENUM(kind, enum_image_kind, RO, NULL),
+                                                           F_STR(sha256, 64, "sha256", RO, NULL),
+                                                           F_ID(bytes, RO, NULL), F_END};
 static F_SCHEMA(image_kind_schema, "ImageKind", NULL);
 #undef FT
 
@@ -253,9 +257,12 @@ F_SCHEMA(api_tenant_schema, "Tenant", NULL);
 
 #define FT api_ssh_key
 static const struct bt_field api_ssh_key_schema_fields[] = {
-    F_ID(id, RO, NULL), F_STR(name, 63, "name", BT_REQUIRED, NULL),
-    F_STR(public_key, 8192, "ssh_key", BT_REQUIRED, NULL), F_REF(tenant, 0, NULL),
-    F_TIME(created_at, RO, NULL), F_END};
+    F_ID(id, RO, NULL),
+    F_STR(name, 63, "name", BT_REQUIRED, NULL),
+    F_STR(public_key, 8192, "ssh_key", BT_REQUIRED, NULL),
+    F_REF(tenant, 0, NULL),
+    F_TIME(created_at, RO, NULL),
+    F_END};
 F_SCHEMA(api_ssh_key_schema, "SshKey", NULL);
 #undef FT
 
@@ -272,7 +279,8 @@ static const struct bt_field api_orphan_schema_fields[] = {
     F_OBJ(limits, &limits_schema, RO, NULL),
     F_TIME(seen_at, RO, NULL),
     F_END};
-F_SCHEMA(api_orphan_schema, "Orphan", "An instance that a host holds and the controller does not know");
+F_SCHEMA(api_orphan_schema, "Orphan",
+         "An instance that a host holds and the controller does not know");
 #undef FT
 
 #define FT api_orphan_adopt
@@ -297,9 +305,14 @@ F_SCHEMA(api_explain_schema, "Explain", "Why a host does or does not fit");
 
 #define FT api_explain_request
 static const struct bt_field api_explain_request_schema_fields[] = {
-    F_REF(plan, BT_REQUIRED, NULL), F_REF(image, 0, NULL),  F_REF(host, 0, NULL),
-    F_REF(location, 0, NULL),       F_REF(tenant, 0, NULL), F_ENUM(driver, enum_driver, 0, NULL),
-    F_OBJ(limits, &limits_schema, 0, NULL), F_END};
+    F_REF(plan, BT_REQUIRED, NULL),
+    F_REF(image, 0, NULL),
+    F_REF(host, 0, NULL),
+    F_REF(location, 0, NULL),
+    F_REF(tenant, 0, NULL),
+    F_ENUM(driver, enum_driver, 0, NULL),
+    F_OBJ(limits, &limits_schema, 0, NULL),
+    F_END};
 F_SCHEMA(api_explain_request_schema, "ExplainRequest", NULL);
 #undef FT
 

@@ -18,7 +18,8 @@ struct api_capacity4 {
 };
 
 struct api_overcommit {
-    struct bt_opt_int cpu_milli, memory_milli, disk_milli; /* thousandths; null = from group or default */
+    struct bt_opt_int cpu_milli, memory_milli,
+        disk_milli; /* thousandths; null = from group or default */
     struct bt_opt_int reserve_memory_bytes, reserve_disk_bytes;
     struct bt_opt_int max_instances; /* null = no maximum */
 };
@@ -209,8 +210,9 @@ struct api_setting {
 };
 
 extern const struct bt_schema api_host_schema, api_host_patch_schema, api_host_join_schema,
-    api_host_joined_schema, api_join_token_create_schema, api_join_token_schema, api_location_schema,
-    api_host_group_schema, api_plan_schema, api_image_schema, api_image_create_schema, api_pool_schema,
-    api_token_schema, api_token_create_schema, api_tenant_schema, api_ssh_key_schema,
-    api_orphan_schema, api_orphan_adopt_schema, api_capacity_schema, api_explain_schema,
-    api_explain_request_schema, api_finding_schema, api_setting_schema;
+    api_host_joined_schema, api_join_token_create_schema, api_join_token_schema,
+    api_location_schema, api_host_group_schema, api_plan_schema, api_image_schema,
+    api_image_create_schema, api_pool_schema, api_token_schema, api_token_create_schema,
+    api_tenant_schema, api_ssh_key_schema, api_orphan_schema, api_orphan_adopt_schema,
+    api_capacity_schema, api_explain_schema, api_explain_request_schema, api_finding_schema,
+    api_setting_schema;

@@ -35,8 +35,9 @@ static const struct bt_field protection_schema_fields[] = {
     {.key = "delete", .type = BT_F_BOOL, .off = offsetof(struct api_protection, del)},
     {.key = "rebuild", .type = BT_F_BOOL, .off = offsetof(struct api_protection, rebuild)},
     F_END};
-static const struct bt_schema protection_schema = {
-    .name = "Protection", .fields = protection_schema_fields, .size = sizeof(struct api_protection)};
+static const struct bt_schema protection_schema = {.name = "Protection",
+                                                   .fields = protection_schema_fields,
+                                                   .size = sizeof(struct api_protection)};
 
 #define FT api_instance
 static const struct bt_field api_instance_schema_fields[] = {

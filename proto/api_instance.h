@@ -74,7 +74,8 @@ struct api_instance_patch {
     struct bt_arr labels;
 };
 
-/* Arguments of POST /instances/ID/actions/VERB; each verb takes the ones its row of the verb table names. */
+/* Arguments of POST /instances/ID/actions/VERB; each verb takes the ones its row of the verb table
+ * names. */
 struct api_action {
     bool force;
     struct bt_opt_int timeout_ms;
@@ -85,7 +86,7 @@ struct api_action {
     char *password;
     struct bt_ref plan; /* resize */
     struct limits limits;
-    bool purge; /* delete: past trash and grace (operator) */
+    bool purge;               /* delete: past trash and grace (operator) */
     char *uuid, *external_id; /* delete by billing: must match */
 };
 

@@ -53,10 +53,15 @@ F_SCHEMA(api_alarm_schema, "Alarm", "Something is wrong since");
 
 #define FT api_audit
 static const struct bt_field api_audit_schema_fields[] = {
-    F_ID(seq, BT_READONLY, NULL), F_TIME(at, BT_READONLY, NULL),
-    F_STR(actor, 128, "", BT_READONLY, NULL), F_STR(action, 64, "", BT_READONLY, NULL),
-    F_RAW(resource, 256, BT_READONLY, "{type, id}"), F_STR(result, 64, "", BT_READONLY, NULL),
-    F_STR(ip, 45, "", BT_READONLY, NULL), F_STR(request_id, 64, "", BT_READONLY, NULL),
-    F_RAW(data, 65536, BT_READONLY, NULL), F_END};
+    F_ID(seq, BT_READONLY, NULL),
+    F_TIME(at, BT_READONLY, NULL),
+    F_STR(actor, 128, "", BT_READONLY, NULL),
+    F_STR(action, 64, "", BT_READONLY, NULL),
+    F_RAW(resource, 256, BT_READONLY, "{type, id}"),
+    F_STR(result, 64, "", BT_READONLY, NULL),
+    F_STR(ip, 45, "", BT_READONLY, NULL),
+    F_STR(request_id, 64, "", BT_READONLY, NULL),
+    F_RAW(data, 65536, BT_READONLY, NULL),
+    F_END};
 F_SCHEMA(api_audit_schema, "AuditRecord", "One entry of the hash-chained audit log");
 #undef FT

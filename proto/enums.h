@@ -5,6 +5,8 @@
  * Every enumeration of the API and the agent link: C names, wire names (NULL-terminated tables,
  * index = value). Append-only: databases and older peers know the order or the names.
  */
+/* Lists read better as lists. */
+/* clang-format off */
 #define ENUM_INSTANCE_STATE(X)                                                                     \
     X(PENDING, "pending") X(INITIALIZING, "initializing") X(STOPPED, "stopped")                    \
     X(STARTING, "starting") X(RUNNING, "running") X(STOPPING, "stopping") X(PAUSED, "paused")      \
@@ -58,6 +60,8 @@
     X(delivery, DELIVERY) X(policy, POLICY) X(traffic_count, TRAFFIC_COUNT)                        \
     X(traffic_action, TRAFFIC_ACTION) X(severity, SEVERITY) X(usage_state, USAGE_STATE)            \
     X(scope, SCOPE) X(report, REPORT) X(stream, STREAM) X(doctor, DOCTOR)
+
+/* clang-format on */
 
 #define ENUM_DECLARE_ROW_INSTANCE_STATE(c, s) INSTANCE_##c,
 enum instance_state { ENUM_INSTANCE_STATE(ENUM_DECLARE_ROW_INSTANCE_STATE) };

@@ -23,7 +23,7 @@ enum { FINITE = 1, ZERO_HINT = 2 };
 
 const struct limit_row limit_rows[LIMIT__COUNT] = {
 #define BT_LIMIT(member, flag, kind, min, max, flags, help)                                        \
-    {#member, flag, KIND_##kind, min, max, ((flags)&FINITE) != 0, ((flags)&ZERO_HINT) != 0,        \
+    {#member,      flag, KIND_##kind, min, max, ((flags)&FINITE) != 0, ((flags)&ZERO_HINT) != 0,   \
      NAMES_##kind, help},
 #include "proto/limits.def"
 #undef BT_LIMIT
@@ -47,12 +47,10 @@ const struct bt_schema limits_schema = {
     .name = "Limits", .fields = limits_schema_fields, .size = sizeof(struct limits)};
 
 #define VIEW(k, nm)                                                                                \
-    {.key = #k,                                                                                    \
-     .type = BT_F_OPT_INT,                                                                         \
-     .off = offsetof(struct limit_view, k),                                                        \
-     .max = F_MAX_INT,                                                                             \
-     .flags = BT_NULLABLE,                                                                         \
-     .names = (nm)}
+    {                                                                                              \
+        .key = #k, .type = BT_F_OPT_INT, .off = offsetof(struct limit_view, k), .max = F_MAX_INT,  \
+        .flags = BT_NULLABLE, .names = (nm)                                                        \
+    }
 static const struct bt_field view_fields[] = {VIEW(plan, NULL), VIEW(override, NULL),
                                               VIEW(effective, NULL), F_END};
 static const struct bt_schema view_schema = {
@@ -106,8 +104,10 @@ static void default_to(struct bt_opt_int *v, int64_t value)
 void limits_merge(const struct limits *plan, const struct limits *override, struct limits *ret)
 {
     for (int i = 0; i < LIMIT__COUNT; i++) {
-        struct bt_opt_int o = override ? limits_get(override, (enum limit_name)i) : (struct bt_opt_int){0};
-        *limits_at(ret, (enum limit_name)i) = o.is != BT_ABSENT ? o : limits_get(plan, (enum limit_name)i);
+        struct bt_opt_int o =
+            override ? limits_get(override, (enum limit_name)i) : (struct bt_opt_int){0};
+        *limits_at(ret, (enum limit_name)i) =
+            o.is != BT_ABSENT ? o : limits_get(plan, (enum limit_name)i);
     }
     default_to(&ret->cpus, 1);
     if (ret->cpu_limit_millicores.is == BT_ABSENT && ret->cpus.is == BT_VALUE)

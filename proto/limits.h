@@ -6,7 +6,8 @@
 #include "common/json/json.h"
 #include "proto/enums.h"
 
-/* One member a row of limits.def: absent, unlimited (null), or a value. Enum limits hold the index. */
+/* One member a row of limits.def: absent, unlimited (null), or a value. Enum limits hold the index.
+ */
 struct limits {
 #define BT_LIMIT(member, flag, kind, min, max, flags, help) struct bt_opt_int member;
 #include "proto/limits.def"
@@ -58,8 +59,10 @@ struct bt_opt_int *limits_at(struct limits *l, enum limit_name n);
 struct bt_opt_int limits_get(const struct limits *l, enum limit_name n);
 
 /** What counts: @override where it is there, else @plan, else absent; then the derived defaults of
- * CONTRACT names: cpu limit = cpus, pids 2,048, inodes 65,536 per GiB of disk, cpu_weight 100, 1 IPv4, 1 prefix. */
+ * CONTRACT names: cpu limit = cpus, pids 2,048, inodes 65,536 per GiB of disk, cpu_weight 100, 1
+ * IPv4, 1 prefix. */
 void limits_merge(const struct limits *plan, const struct limits *override, struct limits *ret);
 
-/** Check the rules that a range cannot say (zero hints, finite ones); appends to @errs with @prefix + name. */
+/** Check the rules that a range cannot say (zero hints, finite ones); appends to @errs with @prefix
+ * + name. */
 void limits_check(const struct limits *l, const char *prefix, struct bt_field_errors *errs);

@@ -4,14 +4,13 @@
 #include "proto/field.h"
 
 #define FT link_envelope
-static const struct bt_field link_envelope_schema_fields[] = {
-    F_INT(v, 1, 1000, BT_REQUIRED, NULL),
-    F_ID(id, 0, NULL),
-    F_ID(re, 0, NULL),
-    F_ID(epoch, 0, NULL),
-    F_STR(op, 32, "", BT_REQUIRED, NULL),
-    F_RAW(body, 1 << 20, 0, NULL),
-    F_END};
+static const struct bt_field link_envelope_schema_fields[] = {F_INT(v, 1, 1000, BT_REQUIRED, NULL),
+                                                              F_ID(id, 0, NULL),
+                                                              F_ID(re, 0, NULL),
+                                                              F_ID(epoch, 0, NULL),
+                                                              F_STR(op, 32, "", BT_REQUIRED, NULL),
+                                                              F_RAW(body, 1 << 20, 0, NULL),
+                                                              F_END};
 F_SCHEMA(link_envelope_schema, "LinkEnvelope", NULL);
 #undef FT
 
@@ -112,7 +111,8 @@ F_SCHEMA(link_accepted_schema, "LinkAccepted", NULL);
 #undef FT
 
 #define FT link_cancel
-static const struct bt_field link_cancel_schema_fields[] = {F_ID(task_id, BT_REQUIRED, NULL), F_END};
+static const struct bt_field link_cancel_schema_fields[] = {F_ID(task_id, BT_REQUIRED, NULL),
+                                                            F_END};
 F_SCHEMA(link_cancel_schema, "LinkCancel", NULL);
 #undef FT
 
@@ -158,11 +158,13 @@ F_SCHEMA(link_ack_schema, "LinkAck", NULL);
 #undef FT
 
 #define FT link_renew
-static const struct bt_field link_renew_schema_fields[] = {
-    F_TIME(clock_ms, BT_REQUIRED, NULL), F_ID(memory_used_bytes, 0, NULL),
-    F_ID(disk_used_bytes, 0, NULL),      F_ID(disk_free_bytes, 0, NULL),
-    F_ID(instances, 0, NULL),            F_ID(cpu_used_millicores, 0, NULL),
-    F_END};
+static const struct bt_field link_renew_schema_fields[] = {F_TIME(clock_ms, BT_REQUIRED, NULL),
+                                                           F_ID(memory_used_bytes, 0, NULL),
+                                                           F_ID(disk_used_bytes, 0, NULL),
+                                                           F_ID(disk_free_bytes, 0, NULL),
+                                                           F_ID(instances, 0, NULL),
+                                                           F_ID(cpu_used_millicores, 0, NULL),
+                                                           F_END};
 F_SCHEMA(link_renew_schema, "LinkRenew", NULL);
 #undef FT
 
@@ -194,16 +196,16 @@ F_SCHEMA(link_stream_ctl_schema, "LinkStreamCtl", NULL);
 #undef FT
 
 #define FT link_error
-static const struct bt_field link_error_schema_fields[] = {
-    F_STR(code, 64, "", BT_REQUIRED, NULL), F_STR(message, 400, "", 0, NULL), F_END};
+static const struct bt_field link_error_schema_fields[] = {F_STR(code, 64, "", BT_REQUIRED, NULL),
+                                                           F_STR(message, 400, "", 0, NULL), F_END};
 F_SCHEMA(link_error_schema, "LinkError", NULL);
 #undef FT
 
 #define FT link_doctor_finding
 static const struct bt_field finding_schema_fields[] = {
     F_ENUM(kind, enum_doctor, BT_REQUIRED, NULL), F_STR(object, 255, "", BT_NULLABLE, NULL),
-    F_STR(expected, 400, "", BT_NULLABLE, NULL), F_STR(found, 400, "", BT_NULLABLE, NULL),
-    F_STR(fix, 400, "", BT_NULLABLE, NULL), F_END};
+    F_STR(expected, 400, "", BT_NULLABLE, NULL),  F_STR(found, 400, "", BT_NULLABLE, NULL),
+    F_STR(fix, 400, "", BT_NULLABLE, NULL),       F_END};
 static F_SCHEMA(finding_schema, "LinkDoctorFinding", NULL);
 #undef FT
 

@@ -7,8 +7,8 @@
  * Agent link v1: every text frame is {v, id, re, op, epoch, body}. `id` numbers requests of a side,
  * `re` answers one (0 = none). Bodies are lenient to unknown optional fields; an unknown op is
  * answered with op "error", code unknown_operation. Order of a session:
- *   agent: hello, inventory pages (last: done) -> controller: welcome, ack -> apply, cancel, stream ...
- *   agent: renew every lease_ms / 3, report (seq), progress.
+ *   agent: hello, inventory pages (last: done) -> controller: welcome, ack -> apply, cancel, stream
+ * ... agent: renew every lease_ms / 3, report (seq), progress.
  */
 #define LINK_VERSION 1
 #define LINK_INVENTORY_PAGE 100
@@ -118,15 +118,16 @@ struct link_result {
     bool retryable;
 };
 
-/* Sequenced report: the observed state of one instance, with a result or an event when there is one. */
+/* Sequenced report: the observed state of one instance, with a result or an event when there is
+ * one. */
 struct link_report {
     int64_t seq;
     int kind; /* enum report_kind */
     int64_t at;
     struct link_item *item;     /* state after it, for RESULT and STATE */
     struct link_result *result; /* RESULT */
-    char *event;                /* EVENT: type, e.g. instance.oom, host.brake_held, instance.guest_reboot */
-    char *uuid;                 /* EVENT of an instance */
+    char *event; /* EVENT: type, e.g. instance.oom, host.brake_held, instance.guest_reboot */
+    char *uuid;  /* EVENT of an instance */
     char *text;
 };
 
@@ -155,8 +156,8 @@ struct link_stream_ctl {
     int64_t stream;
     char *what; /* opened, failed, resize, eof, exit, close, credit */
     int64_t rows, cols;
-    int64_t status;  /* exit */
-    int64_t credit;  /* bytes more that the other side may send */
+    int64_t status; /* exit */
+    int64_t credit; /* bytes more that the other side may send */
     char *code, *message;
 };
 

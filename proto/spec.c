@@ -17,8 +17,7 @@ F_SCHEMA(spec_address_schema, "SpecAddress", NULL);
 
 #define FT spec_nic
 static const struct bt_field spec_nic_schema_fields[] = {
-    F_STR(mac, 17, "mac", BT_REQUIRED, NULL),
-    F_AOBJ(addresses, &spec_address_schema, 80, 0, NULL),
+    F_STR(mac, 17, "mac", BT_REQUIRED, NULL), F_AOBJ(addresses, &spec_address_schema, 80, 0, NULL),
     F_END};
 F_SCHEMA(spec_nic_schema, "SpecNic", NULL);
 #undef FT
@@ -37,11 +36,8 @@ F_SCHEMA(spec_image_schema, "SpecImage", NULL);
 
 #define FT spec_tombstone
 static const struct bt_field spec_tombstone_schema_fields[] = {
-    F_STR(reason, 200, "", BT_REQUIRED, NULL),
-    F_TIME(created_at, BT_REQUIRED, NULL),
-    F_TIME(purge_at, BT_REQUIRED, NULL),
-    F_BOOL(purge_now, 0, NULL),
-    F_END};
+    F_STR(reason, 200, "", BT_REQUIRED, NULL), F_TIME(created_at, BT_REQUIRED, NULL),
+    F_TIME(purge_at, BT_REQUIRED, NULL), F_BOOL(purge_now, 0, NULL), F_END};
 F_SCHEMA(spec_tombstone_schema, "SpecTombstone", NULL);
 #undef FT
 

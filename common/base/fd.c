@@ -105,24 +105,20 @@ int bt_write_all(int fd, const void *data, size_t n, struct bt_err *err)
     return 0;
 }
 
-static int write_and_rename(int dirfd, const char *tmp, const char *path, int fd,
-                            const struct bt_buf *data, struct bt_err *err)
+static int write_synced(int fd, const void *data, size_t n, struct bt_err *err)
 {
-    int rc = bt_write_all(fd, data->data, data->len, err);
+    int rc = bt_write_all(fd, data, n, err);
     if (rc < 0)
         return rc;
-    if (fsync(fd) < 0)
-        return bt_fail_errno(err, errno, "fsync %.200s", path);
-    if (renameat(dirfd, tmp, dirfd, path) < 0)
-        return bt_fail_errno(err, errno, "rename to %.200s", path);
-    return 0;
+    return fsync(fd) < 0 ? bt_fail_errno(err, errno, "fsync") : 0;
 }
 
 static int sync_parent(int dirfd, const char *path, struct bt_err *err)
 {
     const char *slash = strrchr(path, '/');
-    _cleanup_free_ char *parent =
-        !slash ? bt_xstrdup(".") : slash == path ? bt_xstrdup("/") : bt_xstrndup(path, (size_t)(slash - path));
+    _cleanup_free_ char *parent = !slash          ? bt_xstrdup(".")
+                                  : slash == path ? bt_xstrdup("/")
+                                                  : bt_xstrndup(path, (size_t)(slash - path));
     _cleanup_close_ int fd = openat(dirfd, parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0 || fsync(fd) < 0)
         return bt_fail_errno(err, errno, "sync directory of %.200s", path);
@@ -133,11 +129,13 @@ int bt_write_file_atomic(int dirfd, const char *path, const void *data, size_t n
                          struct bt_err *err)
 {
     _cleanup_free_ char *tmp = bt_xasprintf("%s.tmp%d", path, (int)getpid());
-    _cleanup_close_ int fd = openat(dirfd, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
+    _cleanup_close_ int fd =
+        openat(dirfd, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
     if (fd < 0)
         return bt_fail_errno(err, errno, "create %.200s", tmp);
-    struct bt_buf view = {.data = (char *)(uintptr_t)data, .len = n};
-    int rc = write_and_rename(dirfd, tmp, path, fd, &view, err);
+    int rc = write_synced(fd, data, n, err);
+    if (rc >= 0 && renameat(dirfd, tmp, dirfd, path) < 0)
+        rc = bt_fail_errno(err, errno, "rename to %.200s", path);
     if (rc < 0) {
         (void)unlinkat(dirfd, tmp, 0);
         return rc;

@@ -13,7 +13,8 @@
  * openat2(2) with RESOLVE_IN_ROOT or RESOLVE_BENEATH; every descriptor is close-on-exec.
  */
 
-/** Open @path inside the tree of @dirfd: absolute links stay inside, magic links refused (openat2). */
+/** Open @path inside the tree of @dirfd: absolute links stay inside, magic links refused (openat2).
+ */
 int bt_open_in_root(int dirfd, const char *path, int flags, mode_t mode, struct bt_err *err);
 
 /** Open @path below @dirfd, refusing "..", absolute paths and every symbolic link (openat2). */
@@ -38,7 +39,8 @@ int bt_write_kernel_file(int dirfd, const char *path, const char *text, struct b
 /** mkdirat of each component of @path (relative), mode for new ones; existing ones are fine. */
 int bt_mkdir_p(int dirfd, const char *path, mode_t mode, struct bt_err *err);
 
-/** Remove @path below @dirfd and all it contains, never following links, never leaving its mount. */
+/** Remove @path below @dirfd and all it contains, never following links, never leaving its mount.
+ */
 int bt_remove_tree(int dirfd, const char *path, struct bt_err *err);
 
 /** flock @fd exclusively without waiting: 0 got it, BT_E_LOCKED another process has it. */

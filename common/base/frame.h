@@ -34,7 +34,8 @@ int bt_frame_read(struct bt_frame_reader *r, int sock, struct bt_err *err);
 
 /**
  * Take one whole frame as NUL-terminated text into *@ret_json (caller frees) with its length.
- * Returns 1 when there was one, 0 when more bytes are needed; PROTOCOL when the length is 0 or too large.
+ * Returns 1 when there was one, 0 when more bytes are needed; PROTOCOL when the length is 0 or too
+ * large.
  */
 int bt_frame_next(struct bt_frame_reader *r, char **ret_json, size_t *ret_len, struct bt_err *err);
 
@@ -48,6 +49,7 @@ int bt_frame_take_fd(struct bt_frame_reader *r);
 int bt_frame_send(int sock, const char *json, size_t len, const int *fds, size_t n_fds,
                   struct bt_err *err);
 
-/** Read until one whole frame is there (blocking socket), for single-threaded helpers. Caller frees. */
+/** Read until one whole frame is there (blocking socket), for single-threaded helpers. Caller
+ * frees. */
 int bt_frame_recv(struct bt_frame_reader *r, int sock, char **ret_json, size_t *ret_len,
                   struct bt_err *err);

@@ -4,13 +4,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Intrusive circular list: the head is a node of its own; an element off every list points to itself. */
+/* Intrusive circular list: the head is a node of its own; an element off every list points to
+ * itself. */
 struct bt_list {
     struct bt_list *next;
     struct bt_list *prev;
 };
 
-#define BT_LIST_INIT(name) {&(name), &(name)}
+#define BT_LIST_INIT(name)                                                                         \
+    {                                                                                              \
+        &(name), &(name)                                                                           \
+    }
 
 /** Make @l empty (head) or unlinked (element). */
 static inline void bt_list_init(struct bt_list *l)

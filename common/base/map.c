@@ -13,8 +13,8 @@ struct bt_map_slot {
     void *value;
 };
 
-static char tomb;
-#define TOMB ((void *)&tomb)
+static const char tomb;
+#define TOMB ((void *)(uintptr_t)&tomb)
 
 static uint64_t hash(const char *key)
 {

@@ -31,11 +31,13 @@ char *bt_xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2), re
 /** Erase @n bytes at @p so that the compiler cannot drop it (secrets). */
 void bt_erase(void *p, size_t n);
 
+/** Cleanup of a pointer variable: free what it holds. */
 static inline void bt_free_p(void *p)
 {
     free(*(void **)p);
 }
 
+/** Cleanup of a descriptor variable: close it when it is one. */
 static inline void bt_close_p(int *fd)
 {
     if (*fd >= 0)
@@ -61,4 +63,4 @@ static inline void bt_close_p(int *fd)
     })
 
 #define BT_ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
-#define BT_CONTAINER_OF(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
+#define BT_CONTAINER_OF(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))

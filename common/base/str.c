@@ -42,7 +42,8 @@ int bt_parse_i64(const char *s, int64_t min, int64_t max, int64_t *ret, struct b
     return 0;
 }
 
-/* "12" or "12.345" -> thousandths; *end behind the number. False when there is none or it overflows. */
+/* "12" or "12.345" -> thousandths; *end behind the number. False when there is none or it
+ * overflows. */
 static bool decimal_milli(const char *s, int64_t *ret, const char **end)
 {
     int64_t v = 0;
@@ -55,7 +56,8 @@ static bool decimal_milli(const char *s, int64_t *ret, const char **end)
         }
         if (*p < '0' || *p > '9')
             break;
-        if (places == 3 || __builtin_mul_overflow(v, 10, &v) || __builtin_add_overflow(v, *p - '0', &v))
+        if (places == 3 || __builtin_mul_overflow(v, 10, &v) ||
+            __builtin_add_overflow(v, *p - '0', &v))
             return false;
         places += places >= 0;
     }
@@ -96,30 +98,35 @@ static int parse_unit(const char *s, const struct unit *units, int64_t *ret, str
 
 int bt_parse_size(const char *s, int64_t *ret_bytes, struct bt_err *err)
 {
-    static const struct unit units[] = {
-        {"", 1},           {"B", 1},           {"K", 1LL << 10},   {"KiB", 1LL << 10},
-        {"KB", 1LL << 10}, {"M", 1LL << 20},   {"MiB", 1LL << 20}, {"MB", 1LL << 20},
-        {"G", 1LL << 30},  {"GiB", 1LL << 30}, {"GB", 1LL << 30},  {"T", 1LL << 40},
-        {"TiB", 1LL << 40}, {"TB", 1LL << 40}, {NULL, 0}};
+    static const struct unit units[] = {{"", 1},
+                                        {"B", 1},
+                                        {"K", 1LL << 10},
+                                        {"KiB", 1LL << 10},
+                                        {"KB", 1LL << 10},
+                                        {"M", 1LL << 20},
+                                        {"MiB", 1LL << 20},
+                                        {"MB", 1LL << 20},
+                                        {"G", 1LL << 30},
+                                        {"GiB", 1LL << 30},
+                                        {"GB", 1LL << 30},
+                                        {"T", 1LL << 40},
+                                        {"TiB", 1LL << 40},
+                                        {"TB", 1LL << 40},
+                                        {NULL, 0}};
     return parse_unit(s, units, ret_bytes, err);
 }
 
 int bt_parse_si(const char *s, int64_t *ret, struct bt_err *err)
 {
-    static const struct unit units[] = {{"", 1},
-                                        {"k", 1000},
-                                        {"M", 1000000},
-                                        {"G", 1000000000},
-                                        {"T", 1000000000000},
-                                        {NULL, 0}};
+    static const struct unit units[] = {{"", 1},           {"k", 1000},          {"M", 1000000},
+                                        {"G", 1000000000}, {"T", 1000000000000}, {NULL, 0}};
     return parse_unit(s, units, ret, err);
 }
 
 int bt_parse_duration(const char *s, int64_t *ret_ms, struct bt_err *err)
 {
-    static const struct unit units[] = {{"", 1000},    {"ms", 1},      {"s", 1000},
-                                        {"m", 60000},  {"h", 3600000}, {"d", 86400000},
-                                        {NULL, 0}};
+    static const struct unit units[] = {{"", 1000},     {"ms", 1},       {"s", 1000}, {"m", 60000},
+                                        {"h", 3600000}, {"d", 86400000}, {NULL, 0}};
     return parse_unit(s, units, ret_ms, err);
 }
 
@@ -220,7 +227,11 @@ int bt_unb64url(const char *s, void *dst, size_t max, size_t *ret_n, struct bt_e
 static size_t utf8_seq(const unsigned char *p, size_t n)
 {
     unsigned char c = p[0];
-    size_t len = c < 0x80 ? 1 : c >= 0xc2 && c < 0xe0 ? 2 : (c & 0xf0) == 0xe0 ? 3 : c >= 0xf0 && c < 0xf5 ? 4 : 0;
+    size_t len = c < 0x80                ? 1
+                 : c >= 0xc2 && c < 0xe0 ? 2
+                 : (c & 0xf0) == 0xe0    ? 3
+                 : c >= 0xf0 && c < 0xf5 ? 4
+                                         : 0;
     if (len == 0 || len > n)
         return 0;
     for (size_t i = 1; i < len; i++) {

@@ -43,7 +43,8 @@ char *bt_b64url(const void *data, size_t n);
 /** Decode base64url without padding into @dst (at most @max bytes). Errors: INVALID. */
 int bt_unb64url(const char *s, void *dst, size_t max, size_t *ret_n, struct bt_err *err);
 
-/** Valid UTF-8 (RFC 3629) without control characters except those in @allow ("\n\t", may be NULL)? */
+/** Valid UTF-8 (RFC 3629) without control characters except those in @allow ("\n\t", may be NULL)?
+ */
 bool bt_utf8_clean(const char *s, size_t n, const char *allow);
 
 /** Name rule of all objects: [a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?, not all digits. */

@@ -5,8 +5,8 @@
 #include <stdint.h>
 
 /*
- * Clock and random behind tables, given at *_init, so that a whole controller and many agents run in
- * one process under a simulated clock and a seed.
+ * Clock and random behind tables, given at *_init, so that a whole controller and many agents run
+ * in one process under a simulated clock and a seed.
  */
 struct bt_clock {
     int64_t (*utc_ms)(void *ctx);  /* wall clock, ms since 1970 UTC */
