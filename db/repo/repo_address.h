@@ -5,6 +5,7 @@
 
 #include "db/core/db_sql.h"
 #include "db/repo/repo_pool.h"
+#include "proto/enums.h"
 
 /*
  * A row = an address (v6: a prefix) that is not free. Exclusive by the unique constraints on
@@ -17,7 +18,7 @@ struct repo_address_row {
     char *address;       /* canonical text of the (first) address */
     int64_t prefix;      /* the pool's length (v4), the instance's own (v6) */
     int64_t family;      /* 4 or 6 */
-    int state;           /* enum repo_address_state */
+    int state;           /* enum address_state */
     int64_t instance_id; /* 0 = none (held, orphan) */
     char *orphan_uuid;
     char *note;
@@ -97,7 +98,7 @@ struct repo_address_filter {
     int limit;
     int64_t pool_id;   /* 0 = any */
     int64_t tenant_id; /* 0 = any; else those of this tenant's instances */
-    int state;         /* enum repo_address_state, -1 = any */
+    int state;         /* enum address_state, -1 = any */
 };
 
 /** One page in order of id. */

@@ -5,12 +5,13 @@
 #include <stdint.h>
 
 #include "db/core/db_sql.h"
+#include "proto/enums.h"
 
 /* Alarms: at most one open for each (kind, resource). */
 struct repo_alarm_row {
     int64_t id;
     char *kind;
-    int severity; /* enum repo_severity */
+    int severity; /* enum severity */
     char *resource_type;
     int64_t resource_id;
     char *text;

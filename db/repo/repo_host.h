@@ -5,13 +5,14 @@
 #include <stdint.h>
 
 #include "db/core/db_sql.h"
+#include "proto/enums.h"
 
 struct repo_host_row {
     int64_t id;
     char *name;
     int64_t location_id;
     int64_t host_group_id; /* 0 = none */
-    int state;             /* enum repo_host_state */
+    int state;             /* enum host_state */
     bool cordoned;
     int64_t epoch;                          /* newest session wins */
     int64_t cpus, memory_bytes, disk_bytes; /* physical, as the agent says */
@@ -45,7 +46,7 @@ struct repo_host_filter {
     int64_t after_id;
     int limit;
     int64_t location_id, host_group_id; /* 0 = any */
-    int state;                          /* enum repo_host_state, -1 = any */
+    int state;                          /* enum host_state, -1 = any */
     bool removed;                       /* removed ones too (when state is -1) */
 };
 

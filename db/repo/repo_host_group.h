@@ -4,13 +4,14 @@
 #include <stdint.h>
 
 #include "db/core/db_sql.h"
+#include "proto/enums.h"
 
 /* Host groups: placement policy, and overcommit and reserves of their hosts (null = the default).
  */
 struct repo_host_group_row {
     int64_t id;
     char *name;
-    int policy; /* enum repo_policy */
+    int policy; /* enum policy */
     struct bt_opt_int overcommit_cpu_milli, overcommit_memory_milli, overcommit_disk_milli;
     struct bt_opt_int reserve_memory_bytes, reserve_disk_bytes;
     int64_t version;

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "db/core/db_sql.h"
+#include "proto/enums.h"
 
 /* Images: several versions share a name; the newest ready one is what a name means. */
 struct repo_image_row {
@@ -12,7 +13,7 @@ struct repo_image_row {
     char *name;
     char *family;
     char *version;
-    int state; /* enum repo_image_state */
+    int state; /* enum image_state */
     int64_t min_memory_bytes, min_disk_bytes;
     char *os_type;
     char *default_user;
@@ -28,7 +29,7 @@ struct repo_image_row {
 struct repo_image_kind_row {
     int64_t id;
     int64_t image_id;
-    int kind; /* enum repo_kind */
+    int kind; /* enum image_kind */
     char *sha256;
     int64_t bytes;
 };
@@ -52,7 +53,7 @@ int repo_image_get_newest(struct db_tx *tx, const char *name, struct repo_image_
 struct repo_image_filter {
     int64_t after_id;
     int limit;
-    int state;        /* enum repo_image_state, -1 = any */
+    int state;        /* enum image_state, -1 = any */
     const char *name; /* NULL = any */
     bool hidden;      /* hidden ones too */
     bool deleted;     /* deleted ones too */

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "db/core/db_sql.h"
+#include "proto/enums.h"
 
 /*
  * Instances. Live: trashed_at = 0. In the trash: trashed_at > 0, purged_at = 0 (its disk, MAC and
@@ -22,13 +23,13 @@ struct repo_instance_row {
     char *hostname;
     int64_t plan_id;
     int64_t image_id;
-    int driver;      /* enum repo_driver */
+    int driver;      /* enum driver_kind */
     int64_t host_id; /* 0 = not placed */
-    int desired;     /* enum repo_desired */
-    int desired_by;  /* enum repo_desired_by */
-    int state;       /* enum repo_instance_state */
+    int desired;     /* enum desired */
+    int desired_by;  /* enum desired_by */
+    int state;       /* enum instance_state */
     bool paused;
-    int64_t suspended; /* bit set: enum repo_suspend */
+    int64_t suspended; /* bit set: 1 << enum suspend */
     char *suspend_text;
     int64_t locked_by; /* task id, 0 = free */
     bool protect_delete;
@@ -92,7 +93,7 @@ struct repo_instance_filter {
     int64_t after_id;
     int limit;
     int64_t tenant_id, host_id, plan_id, image_id; /* 0 = any */
-    int state;                                     /* enum repo_instance_state, -1 = any */
+    int state;                                     /* enum instance_state, -1 = any */
     const char *name;                              /* exact, NULL = any */
     const char *source, *external_id;              /* NULL = any */
     bool deleted;                                  /* trashed ones too; purged ones never */
@@ -122,7 +123,7 @@ int repo_instance_set_state(struct db_tx *tx, int64_t id, int state, struct bt_e
 
 /* What an agent saw. */
 struct repo_instance_seen {
-    int state; /* enum repo_instance_state */
+    int state; /* enum instance_state */
     int64_t observed_generation;
     int64_t started_at;    /* 0 = as it was */
     const char *effective; /* JSON, NULL = as it was */

@@ -5,6 +5,7 @@
 
 #include "common/base/ip.h"
 #include "db/core/db_sql.h"
+#include "proto/enums.h"
 
 /* Address pools. At most one of host, host group and location; none = everywhere. */
 struct repo_pool_row {
@@ -13,7 +14,7 @@ struct repo_pool_row {
     int64_t family; /* 4 or 6 */
     char *cidr;
     char *gateway; /* NULL = none inside the pool (v6: fe80::1) */
-    int delivery;  /* enum repo_delivery */
+    int delivery;  /* enum delivery */
     char *uplink;
     int64_t host_id, host_group_id, location_id; /* 0 = not bound to one */
     int64_t ipv6_prefix_len;                     /* of each instance's own prefix */

@@ -5,12 +5,13 @@
 #include <stdint.h>
 
 #include "db/core/db_sql.h"
+#include "proto/enums.h"
 
 /* Tasks. Open: finished_at = 0. Ids are never used twice (agents remember finished ones). */
 struct repo_task_row {
     int64_t id;
     char *action;
-    int state;        /* enum repo_task_state */
+    int state;        /* enum task_state */
     int64_t progress; /* 0..100 */
     char *step;
     char *waiting_for;
@@ -39,7 +40,7 @@ struct repo_task_filter {
     int64_t after_id;
     int limit;
     int64_t instance_id, host_id, tenant_id; /* 0 = any */
-    int state;                               /* enum repo_task_state, -1 = any */
+    int state;                               /* enum task_state, -1 = any */
     const char *action;                      /* NULL = any */
     bool open;                               /* only unfinished ones */
     bool newest_first; /* then after_id means "below this id", 0 = from the top */
@@ -57,7 +58,7 @@ int repo_task_update(struct db_tx *tx, struct repo_task_row *r, struct bt_err *e
 
 /* A step forward of an open task. */
 struct repo_task_move {
-    int state;               /* enum repo_task_state */
+    int state;               /* enum task_state */
     int64_t progress;        /* -1 = as it was */
     const char *step;        /* NULL = as it was */
     const char *waiting_for; /* NULL = nothing */

@@ -4,13 +4,14 @@
 #include <stdint.h>
 
 #include "db/core/db_sql.h"
+#include "proto/enums.h"
 
 /* Metered usage of an instance in a period. A closed row never changes. */
 struct repo_usage_row {
     int64_t id;
     int64_t instance_id, tenant_id;
     int64_t period_start, period_end;
-    int state; /* enum repo_usage_state */
+    int state; /* enum usage_state */
     int64_t in_bytes, out_bytes, cpu_ms, memory_mib_hours, disk_mib_hours, ipv4_hours;
     int64_t revision;
 };
@@ -37,7 +38,7 @@ struct repo_usage_filter {
     int limit;
     int64_t instance_id, tenant_id; /* 0 = any */
     int64_t from_ms, to_ms;         /* periods that overlap [from, to), 0 = open */
-    int state;                      /* enum repo_usage_state, -1 = any */
+    int state;                      /* enum usage_state, -1 = any */
 };
 
 /** One page in order of id. */

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "db/core/db_sql.h"
+#include "db/repo/repo_enum.h"
 
 /* People who sign in, and the tenants that they may act for. */
 struct repo_user_row {
