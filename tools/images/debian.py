@@ -63,7 +63,7 @@ def _archive(root, out):
     argv = ["tar", "--create", "--file", out, "--directory", root, "--sort=name", "--numeric-owner",
             "--format=pax", "--pax-option=delete=atime,delete=ctime",
             "--xattrs", "--xattrs-include=*", "--one-file-system", "--exclude=./dev/*",
-            "--exclude=./proc/*", "--exclude=./sys/*", "--exclude=./run/*",
+            "--exclude=./tmp/*", "--exclude=./proc/*", "--exclude=./sys/*", "--exclude=./run/*",
             "--use-compress-program=zstd -6 -T0", "."]
     subprocess.run(argv, check=True)
 

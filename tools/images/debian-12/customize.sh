@@ -37,8 +37,9 @@ done
 chroot "$root" systemctl --quiet enable systemd-networkd.service ssh.service console-getty.service
 chroot "$root" systemctl --quiet set-default multi-user.target
 
+# Not $root/tmp: the configuration is there that keeps mmdebstrap's last apt-get calls inside.
 rm -rf "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/*.bin "$root"/var/cache/apt/archives/*.deb \
     "$root"/var/cache/debconf/*-old \
-    "$root"/var/lib/dpkg/*-old "$root"/tmp/* "$root"/var/tmp/*
+    "$root"/var/lib/dpkg/*-old "$root"/var/tmp/*
 find "$root/var/log" -type f -delete
 find "$root/var/cache/ldconfig" -type f -delete
