@@ -223,15 +223,22 @@ int bt_unb64url(const char *s, void *dst, size_t max, size_t *ret_n, struct bt_e
     return 0;
 }
 
-/* Length of the UTF-8 sequence at @p (at most @n bytes), 0 when it is not one (RFC 3629). */
-static size_t utf8_seq(const unsigned char *p, size_t n)
+static size_t utf8_shape(unsigned char lead)
 {
+    if (lead < 0x80)
+        return 1;
+    if (lead >= 0xc2 && lead < 0xe0)
+        return 2;
+    if ((lead & 0xf0) == 0xe0)
+        return 3;
+    return lead >= 0xf0 && lead < 0xf5 ? 4 : 0;
+}
+
+size_t bt_utf8_seq(const char *s, size_t n)
+{
+    const unsigned char *p = (const unsigned char *)s;
     unsigned char c = p[0];
-    size_t len = c < 0x80                ? 1
-                 : c >= 0xc2 && c < 0xe0 ? 2
-                 : (c & 0xf0) == 0xe0    ? 3
-                 : c >= 0xf0 && c < 0xf5 ? 4
-                                         : 0;
+    size_t len = utf8_shape(c);
     if (len == 0 || len > n)
         return 0;
     for (size_t i = 1; i < len; i++) {
@@ -247,7 +254,7 @@ bool bt_utf8_clean(const char *s, size_t n, const char *allow)
 {
     const unsigned char *p = (const unsigned char *)s;
     for (size_t i = 0; i < n;) {
-        size_t len = utf8_seq(p + i, n - i);
+        size_t len = bt_utf8_seq(s + i, n - i);
         if (len == 0)
             return false;
         bool control = p[i] < 0x20 || p[i] == 0x7f || (p[i] == 0xc2 && p[i + 1] < 0xa0);

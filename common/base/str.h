@@ -43,6 +43,10 @@ char *bt_b64url(const void *data, size_t n);
 /** Decode base64url without padding into @dst (at most @max bytes). Errors: INVALID. */
 int bt_unb64url(const char *s, void *dst, size_t max, size_t *ret_n, struct bt_err *err);
 
+/** Bytes of the UTF-8 sequence (RFC 3629) that starts at @s (@n > 0 bytes), 0 when it is not one.
+ */
+size_t bt_utf8_seq(const char *s, size_t n);
+
 /** Valid UTF-8 (RFC 3629) without control characters except those in @allow ("\n\t", may be NULL)?
  */
 bool bt_utf8_clean(const char *s, size_t n, const char *allow);

@@ -9,7 +9,8 @@
 
 /*
  * `key = value` files by one option table: type, range, default, unit, help. An unknown key, a
- * repeated key or a bad value refuses the file with its line number. The table prints its own manual.
+ * repeated key or a bad value refuses the file with its line number. The table prints its own
+ * manual.
  */
 enum bt_opt_type {
     BT_OPT_STR,      /* char *, owned by the struct */
@@ -32,9 +33,10 @@ struct bt_opt {
     const char *help;
 };
 
-/** Fill @obj with defaults, then the file @path (NULL = defaults only), then "key=value" overrides. */
-int bt_conf_load(const struct bt_opt *opts, void *obj, const char *path, const char *const *overrides,
-                 struct bt_err *err);
+/** Fill @obj with defaults, then the file @path (NULL = defaults only), then "key=value" overrides.
+ */
+int bt_conf_load(const struct bt_opt *opts, void *obj, const char *path,
+                 const char *const *overrides, struct bt_err *err);
 
 /** As bt_conf_load from text in memory (tests, fuzzing); @name for messages. */
 int bt_conf_parse(const struct bt_opt *opts, void *obj, const char *text, const char *name,

@@ -31,13 +31,13 @@ enum bt_ftype {
 };
 
 enum bt_fflag {
-    BT_REQUIRED = 1 << 0,  /* must be there and not null when parsing */
-    BT_NULLABLE = 1 << 1,  /* emits null when absent (else an absent value emits nothing) */
-    BT_READONLY = 1 << 2,  /* never accepted from outside */
-    BT_SECRET = 1 << 3,    /* erased on free; never logged */
-    BT_MULTILINE = 1 << 4, /* string may hold \n \t \r */
-    BT_OMIT_ZERO = 1 << 5, /* INT, BOOL, ENUM: not emitted when 0 / false / -1 */
-    BT_WRITE_ONLY = 1 << 6, /* parsed, never emitted */
+    BT_REQUIRED = 1 << 0,   /* must be there and not null when parsing */
+    BT_NULLABLE = 1 << 1,   /* emits null when absent (else an absent value emits nothing) */
+    BT_READONLY = 1 << 2,   /* never accepted from outside */
+    BT_SECRET = 1 << 3,     /* erased on free; never logged */
+    BT_MULTILINE = 1 << 4,  /* string may hold \n \t \r */
+    BT_OMIT_ZERO = 1 << 5,  /* INT, BOOL, ENUM: not emitted when 0 / false / -1 */
+    BT_WRITE_ONLY = 1 << 6, /* parsed, never emitted (but a REF that is set: requests of the CLI) */
 };
 
 struct bt_opt_int {
@@ -71,7 +71,8 @@ struct bt_field {
     unsigned flags;
     size_t off;
     int64_t min, max;
-    const char *pattern; /* a named pattern: "name", "uuid", "ip", "cidr", "mac", "sha256", ... (json_pattern.h) */
+    const char *pattern; /* a named pattern: "name", "uuid", "ip", "cidr", "mac", "sha256", ...
+                            (json_pattern.h) */
     const char *const *names;
     const struct bt_schema *sub;
     const char *help;
@@ -79,13 +80,14 @@ struct bt_field {
 };
 
 struct bt_schema {
-    const char *name; /* type name in OpenAPI and TypeScript */
+    const char *name;              /* type name in OpenAPI and TypeScript */
     const struct bt_field *fields; /* ends with key NULL */
-    size_t size; /* sizeof the struct */
+    size_t size;                   /* sizeof the struct */
     const char *help;
 };
 
-/* One bad field: path "limits.memory_bytes", API code "unknown_field|required|type|range|pattern|length|enum|duplicate|depth". */
+/* One bad field: path "limits.memory_bytes", API code
+ * "unknown_field|required|type|range|pattern|length|enum|duplicate|depth". */
 struct bt_field_error {
     char field[96];
     char code[24];
@@ -116,10 +118,11 @@ void bt_field_error_add(struct bt_field_errors *errs, const char *field, const c
  * @obj (of schema->size bytes, zeroed by this function first). On failure @obj is freed and zero.
  * @errs (may be NULL) lists every bad field. Errors: BAD_REQUEST (not JSON), INVALID (fields).
  */
-int bt_schema_parse(const struct bt_schema *s, const char *text, size_t len, unsigned flags, void *obj,
-                    struct bt_field_errors *errs, struct bt_err *err);
+int bt_schema_parse(const struct bt_schema *s, const char *text, size_t len, unsigned flags,
+                    void *obj, struct bt_field_errors *errs, struct bt_err *err);
 
-/** Append @obj as a JSON object. False when the buffer overflowed. Strings are escaped; no float. */
+/** Append @obj as a JSON object. False when the buffer overflowed. Strings are escaped; no float.
+ */
 bool bt_schema_emit(const struct bt_schema *s, const void *obj, struct bt_buf *out);
 
 /** Emit into a fresh string (never NULL; aborts past 16 MiB). Caller frees. */
@@ -134,10 +137,12 @@ void bt_schema_free(const struct bt_schema *s, void *obj);
 /** Free and zero an array of structs of @s. */
 void bt_schema_free_array(const struct bt_schema *s, struct bt_arr *arr);
 
-/** Deep copy by emit and parse would lose secrets: this copies field by field. @dst is overwritten. */
+/** Deep copy by emit and parse would lose secrets: this copies field by field. @dst is overwritten.
+ */
 void bt_schema_copy(const struct bt_schema *s, const void *src, void *dst);
 
-/** Append an element (zeroed) to an array of structs of @s and return it; valid until the next append. */
+/** Append an element (zeroed) to an array of structs of @s and return it; valid until the next
+ * append. */
 void *bt_arr_push(struct bt_arr *arr, size_t item_size);
 
 /** Append a copy of @str to an array of strings. */
@@ -146,9 +151,11 @@ void bt_arr_push_str(struct bt_arr *arr, const char *str);
 /** Append @s (NUL-terminated UTF-8; bad bytes become U+FFFD) as a quoted JSON string. */
 bool bt_json_quote(const char *s, struct bt_buf *out);
 
-/** Look up one top-level string or integer member of a JSON object without a schema (link op, v). */
+/** Look up one top-level string or integer member of a JSON object without a schema (link op, v).
+ */
 int bt_json_peek_str(const char *text, size_t len, const char *key, char *dst, size_t size,
                      struct bt_err *err);
 
-/** Canonical form of a JSON text (sorted keys, no spaces) for fingerprints. Caller frees. BAD_REQUEST. */
+/** Canonical form of a JSON text (sorted keys, no spaces) for fingerprints. Caller frees.
+ * BAD_REQUEST. */
 int bt_json_canonical(const char *text, size_t len, char **ret, struct bt_err *err);

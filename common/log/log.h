@@ -4,8 +4,8 @@
 #include <stdarg.h>
 
 /*
- * key=value lines on stderr (journald or a file takes them): time, level, part, message, then pairs.
- * Only app, api, task, job and link log; everything below returns errors. Never secrets.
+ * key=value lines on stderr (journald or a file takes them): time, level, part, message, then
+ * pairs. Only app, api, task, job and link log; everything below returns errors. Never secrets.
  */
 enum bt_level { BT_DEBUG, BT_INFO, BT_WARN, BT_ERROR };
 

@@ -52,7 +52,7 @@ struct bt_timer {
     struct bt_loop *loop;
     void (*cb)(struct bt_timer *t);
     int64_t due_mono_ms;
-    uint64_t seq; /* equal due times fire in start order */
+    uint64_t seq;   /* equal due times fire in start order */
     size_t heap_at; /* 1-based place in the heap, 0 = not running */
 };
 
@@ -87,8 +87,8 @@ struct bt_pool;
 
 struct bt_work {
     struct bt_post post;
-    uint64_t key; /* works of one key run in order, one at a time; 0 = no order */
-    void (*run)(struct bt_work *w);                  /* pool thread */
+    uint64_t key;                   /* works of one key run in order, one at a time; 0 = no order */
+    void (*run)(struct bt_work *w); /* pool thread */
     void (*done)(struct bt_work *w, bool cancelled); /* loop thread, exactly once */
     struct bt_pool *pool;
     bool cancelled;
@@ -132,7 +132,8 @@ int bt_loop_on_signal(struct bt_loop *l, int signum, void (*cb)(void *ctx, int s
 /* ---- children ---- */
 
 struct bt_child {
-    void (*on_exit)(struct bt_child *c, int status, int signum); /* status 0..255, signum 0 or why */
+    void (*on_exit)(struct bt_child *c, int status,
+                    int signum); /* status 0..255, signum 0 or why */
     pid_t pid;
     void *impl;
 };
@@ -140,10 +141,10 @@ struct bt_child {
 struct bt_spawn {
     const char *const *argv; /* argv[0] absolute */
     const char *const *envp; /* NULL = empty environment */
-    const int *fds;          /* child's 0, 1, 2, ...: our descriptors, -1 = /dev/null (0..2) or closed */
-    size_t n_fds;            /* <= 8 */
-    bool detached;           /* setsid: lives on when we die */
-    const char *cwd;         /* NULL = "/" */
+    const int *fds;  /* child's 0, 1, 2, ...: our descriptors, -1 = /dev/null (0..2) or closed */
+    size_t n_fds;    /* <= 8 */
+    bool detached;   /* setsid: lives on when we die */
+    const char *cwd; /* NULL = "/" */
 };
 
 /** Start a process with uv_spawn. on_exit fires exactly once. Errors: HELPER. libuv only. */
