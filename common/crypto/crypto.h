@@ -19,7 +19,7 @@ void bt_sha256(const void *data, size_t n, unsigned char ret[BT_SHA256_LEN]);
 
 /* Streaming SHA-256 (uploads, blobs). */
 struct bt_sha256_ctx {
-    unsigned char opaque[256];
+    _Alignas(16) unsigned char opaque[256];
 };
 
 /** Begin a hash. */
