@@ -26,15 +26,15 @@ struct db_tx; /* what apply() and read() may use: a connection inside a transact
 struct db_vfs_faults; /* tests only, db_fault.h */
 
 struct db_config {
-    const char *path;                      /* database file; ":memory:" is not supported (readers) */
+    const char *path; /* database file; ":memory:" is not supported (readers) */
     const struct db_migration *migrations; /* embedded table */
     int32_t application_id;                /* refuses a file of another application */
-    struct bt_loop *loop;                  /* done() is called there; virtual loops run everything inline */
-    int readers;                           /* reader threads, 1..8 */
-    size_t queue_max;                      /* works waiting for the writer before UNAVAILABLE */
-    int batch_max;                         /* items a commit, default 256 when 0 */
-    const char *vfs;                       /* NULL = default; the fault VFS in tests */
-    bool sync_off;                         /* simulations only: synchronous=OFF */
+    struct bt_loop *loop; /* done() is called there; virtual loops run everything inline */
+    int readers;          /* reader threads, 1..8 */
+    size_t queue_max;     /* works waiting for the writer before UNAVAILABLE */
+    int batch_max;        /* items a commit, default 256 when 0 */
+    const char *vfs;      /* NULL = default; the fault VFS in tests */
+    bool sync_off;        /* simulations only: synchronous=OFF */
 };
 
 /**
@@ -75,20 +75,22 @@ struct db_read {
 int db_read_submit(struct db *db, struct db_read *r, struct bt_err *err);
 
 /** Run one apply at once in a transaction of its own (start-up, tools; the loop must not run). */
-int db_run_sync(struct db *db, int (*fn)(struct db_tx *tx, void *arg, struct bt_err *err), void *arg,
-                struct bt_err *err);
+int db_run_sync(struct db *db, int (*fn)(struct db_tx *tx, void *arg, struct bt_err *err),
+                void *arg, struct bt_err *err);
 
 /**
- * Register an undo for in-memory state changed inside apply(): called (newest first) when the item's
- * savepoint or the whole batch is rolled back, dropped after COMMIT. Writer thread. @arg is freed
- * with free() after the call or the commit (may be NULL).
+ * Register an undo for in-memory state changed inside apply(): called (newest first) when the
+ * item's savepoint or the whole batch is rolled back, dropped after COMMIT. Writer thread. @arg is
+ * freed with free() after the call or the commit (may be NULL).
  */
 void db_tx_on_rollback(struct db_tx *tx, void (*undo)(void *ctx, void *arg), void *ctx, void *arg);
 
-/** Called on the writer thread after COMMIT, before done(): publish caches. Same ownership as above. */
+/** Called on the writer thread after COMMIT, before done(): publish caches. Same ownership as
+ * above. */
 void db_tx_on_commit(struct db_tx *tx, void (*publish)(void *ctx, void *arg), void *ctx, void *arg);
 
-/** Copy the live database with the online backup API to @path (new file), in steps. Writer thread. */
+/** Copy the live database with the online backup API to @path (new file), in steps. Writer thread.
+ */
 int db_tx_backup(struct db_tx *tx, const char *path, struct bt_err *err);
 
 /* Figures for /metrics. */

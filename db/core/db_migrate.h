@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
-/* One embedded migration; tables of them end with version 0. Files are append-only: the hash of each
- * applied one is stored and compared at every start. */
+/* One embedded migration; tables of them end with version 0. Files are append-only: the hash of
+ * each applied one is stored and compared at every start. */
 struct db_migration {
     int version;
     const char *name;

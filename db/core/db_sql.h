@@ -10,9 +10,10 @@
 #include "db/core/db.h"
 
 /*
- * Statements: constant text, typed arguments, columns read by name through one column table a struct.
- * Prepared statements are cached per connection by the address of their text. In debug builds a row
- * whose columns are not all in the table fails (INTERNAL), so the two lists cannot drift.
+ * Statements: constant text, typed arguments, columns read by name through one column table a
+ * struct. Prepared statements are cached per connection by the address of their text. In debug
+ * builds a row whose columns are not all in the table fails (INTERNAL), so the two lists cannot
+ * drift.
  */
 struct db_arg {
     enum { DB_ARG_NULL, DB_ARG_INT, DB_ARG_TEXT, DB_ARG_BLOB } type;
@@ -27,7 +28,9 @@ struct db_arg {
 #define DB_NIL ((struct db_arg){.type = DB_ARG_NULL})
 /* 0 as NULL: optional references. */
 #define DB_ID(v) ((v) ? DB_I(v) : DB_NIL)
-#define DB_ARGS(...) ((const struct db_arg[]){__VA_ARGS__}), (sizeof((const struct db_arg[]){__VA_ARGS__}) / sizeof(struct db_arg))
+#define DB_ARGS(...)                                                                               \
+    ((const struct db_arg[]){__VA_ARGS__}),                                                        \
+        (sizeof((const struct db_arg[]){__VA_ARGS__}) / sizeof(struct db_arg))
 #define DB_NOARGS NULL, 0
 
 enum db_ctype {
@@ -51,24 +54,28 @@ struct db_col {
     size_t off;
     const char *const *names;
     bool secret; /* erased when the row is freed */
+    const char
+        *null_as; /* TEXT of a NOT NULL column: what a NULL pointer writes ("", "{}", "[]") */
 };
 
 struct db_table {
     const char *name;
-    const struct db_col *cols; /* ends with name NULL; cols[0] is `id` (rowid) when the table has one */
+    const struct db_col
+        *cols; /* ends with name NULL; cols[0] is `id` (rowid) when the table has one */
     size_t row_size;
 };
 
-/** Run a statement without rows; *@ret_changes (may be NULL) = rows changed. EXISTS on unique conflicts,
- * IN_USE on foreign keys, INVALID on CHECK, STORAGE_FULL, DB. */
+/** Run a statement without rows; *@ret_changes (may be NULL) = rows changed. EXISTS on unique
+ * conflicts, IN_USE on foreign keys, INVALID on CHECK, STORAGE_FULL, DB. */
 int db_exec(struct db_tx *tx, const char *sql, const struct db_arg *args, size_t n_args,
             int64_t *ret_changes, struct bt_err *err);
 
 /** One integer (first column of the first row; NULL reads as 0). NOT_FOUND when no row. */
-int db_int(struct db_tx *tx, const char *sql, const struct db_arg *args, size_t n_args, int64_t *ret,
-           struct bt_err *err);
+int db_int(struct db_tx *tx, const char *sql, const struct db_arg *args, size_t n_args,
+           int64_t *ret, struct bt_err *err);
 
-/** One text (first column of the first row) into a new string (NULL for SQL NULL). NOT_FOUND when no row. */
+/** One text (first column of the first row) into a new string (NULL for SQL NULL). NOT_FOUND when
+ * no row. */
 int db_text(struct db_tx *tx, const char *sql, const struct db_arg *args, size_t n_args, char **ret,
             struct bt_err *err);
 
@@ -80,7 +87,8 @@ int db_row(struct db_tx *tx, const struct db_table *t, const char *sql, const st
 int db_rows(struct db_tx *tx, const struct db_table *t, const char *sql, const struct db_arg *args,
             size_t n_args, struct bt_arr *arr, struct bt_err *err);
 
-/** INSERT @row into @t by its column table (an id of 0 is chosen by SQLite); *@ret_id may be NULL. */
+/** INSERT @row into @t by its column table (an id of 0 is chosen by SQLite); *@ret_id may be NULL.
+ */
 int db_insert(struct db_tx *tx, const struct db_table *t, const void *row, int64_t *ret_id,
               struct bt_err *err);
 
@@ -99,8 +107,8 @@ void db_row_free(const struct db_table *t, void *row);
 /** Free an array of rows. */
 void db_rows_free(const struct db_table *t, struct bt_arr *arr);
 
-/** Set of columns as a SELECT list is "*": rows are matched by name. Prepare @sql (a start-up test does
- * this for every statement of the program) without running it. */
+/** Set of columns as a SELECT list is "*": rows are matched by name. Prepare @sql (a start-up test
+ * does this for every statement of the program) without running it. */
 int db_check_sql(struct db_tx *tx, const char *sql, struct bt_err *err);
 
 /** Clock of the database's loop, for created_at columns. */
