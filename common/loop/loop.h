@@ -25,7 +25,8 @@ struct bt_loop *bt_loop_new(struct bt_err *err);
 /** A loop on a virtual clock that starts at @utc_ms; mono starts at 1,000,000 ms. */
 struct bt_loop *bt_loop_new_virtual(int64_t utc_ms);
 
-/** Free a stopped loop; every timer, watch, child and pool must have ended before. */
+/** Free a stopped loop, running queued posts first; timers, watches, children, pools must have
+ * ended. */
 void bt_loop_free(struct bt_loop *l);
 
 /** Run until bt_loop_stop (libuv), or until nothing is left to do (virtual). */
@@ -100,7 +101,10 @@ struct bt_work {
  */
 struct bt_pool *bt_pool_new(struct bt_loop *l, const char *name, int threads, size_t queue_max);
 
-/** Cancel what waits (done with cancelled = true), join the threads, free. */
+/**
+ * Cancel what waits (done with cancelled = true), wait for what runs, join the threads, free. Every
+ * done() has been called when it returns, here. Not from a done() of the same pool.
+ */
 void bt_pool_free(struct bt_pool *p);
 
 /** Queue @w. Errors: UNAVAILABLE when the queue is full (nothing happens then). */
@@ -119,7 +123,10 @@ struct bt_watch {
     void *impl;
 };
 
-/** Watch @fd for @events (level-triggered), or change them. Errors: KERNEL. */
+/**
+ * Watch @fd for @events (level-triggered), or change them. @w is zero before its first start; @fd
+ * becomes non-blocking. Errors: KERNEL (a regular file, a descriptor that is watched already).
+ */
 int bt_watch_start(struct bt_watch *w, struct bt_loop *l, int fd, int events, struct bt_err *err);
 
 /** Stop watching; fine when not watching. No callback fires afterwards. */
