@@ -22,10 +22,11 @@ struct bt_cert_info {
 int bt_x509_key_new(char **ret_pem, struct bt_err *err);
 
 /** Self-signed CA for @cn, valid @days from @now_ms - 1 h. Caller frees. */
-int bt_x509_ca_new(const char *key_pem, const char *cn, int64_t now_ms, int days, char **ret_cert_pem,
-                   struct bt_err *err);
+int bt_x509_ca_new(const char *key_pem, const char *cn, int64_t now_ms, int days,
+                   char **ret_cert_pem, struct bt_err *err);
 
-/** Server certificate of @cn with subject alternative names (NULL-terminated; "DNS:x" or "IP:y"), signed by the CA. */
+/** Server certificate of @cn with subject alternative names (NULL-terminated; "DNS:x" or "IP:y"),
+ * signed by the CA. */
 int bt_x509_server_new(const char *ca_cert_pem, const char *ca_key_pem, const char *key_pem,
                        const char *cn, const char *const *sans, int64_t now_ms, int days,
                        char **ret_cert_pem, struct bt_err *err);
@@ -34,8 +35,8 @@ int bt_x509_server_new(const char *ca_cert_pem, const char *ca_key_pem, const ch
 int bt_x509_csr_new(const char *key_pem, const char *cn, char **ret_csr_pem, struct bt_err *err);
 
 /**
- * Client certificate for the key of @csr_pem (its subject is ignored, its signature checked; EC P-256,
- * P-384 or RSA >= 2048 only): CN and SAN URI "urn:berth:host:CN", clientAuth only.
+ * Client certificate for the key of @csr_pem (its subject is ignored, its signature checked; EC
+ * P-256, P-384 or RSA >= 2048 only): CN and SAN URI "urn:berth:host:CN", clientAuth only.
  * *@ret_info may be NULL. Errors: INVALID (bad request).
  */
 int bt_x509_client_sign(const char *ca_cert_pem, const char *ca_key_pem, const char *csr_pem,
@@ -47,3 +48,22 @@ int bt_x509_info(const char *cert_pem, struct bt_cert_info *ret, struct bt_err *
 
 /** SHA-256 of the DER of a certificate: what join tokens carry. */
 int bt_x509_fingerprint(const char *cert_pem, unsigned char ret[32], struct bt_err *err);
+
+/**
+ * Do @cert_pem and @key_pem belong together, is the certificate signed by @ca_pem, and does it
+ * carry every one of
+ * @sans (NULL-terminated as above)? Expiry is not judged. Errors: INVALID, saying what is wrong.
+ */
+int bt_x509_server_check(const char *cert_pem, const char *key_pem, const char *ca_pem,
+                         const char *const *sans, struct bt_err *err);
+
+/** Facts of the peer's verified certificate of a TLS connection (an SSL *). Errors: NOT_FOUND
+ * (none). */
+int bt_x509_peer_info(void *ssl, struct bt_cert_info *ret, struct bt_err *err);
+
+/**
+ * Make a TLS client context (SSL_CTX *) trust one certificate, by the SHA-256 @fp of its DER, which
+ * the server must send in its chain, and nothing else; dates, purpose and signatures are checked as
+ * ever. For joins. @fp must outlive the context.
+ */
+void bt_x509_pin_ctx(void *ssl_ctx, const unsigned char fp[32]);

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,6 +8,8 @@
 #include "common/base/mem.h"
 #include "common/base/str.h"
 #include "common/crypto/crypto.h"
+
+#include <cmocka.h>
 
 static int setup(void **state)
 {
