@@ -84,5 +84,8 @@ void sys_nft_key_mac(struct sys_nft_key *k, const unsigned char mac[6]);
 /** Append the first @bits (a multiple of 8) of an address, padded to 4 bytes. */
 void sys_nft_key_ip(struct sys_nft_key *k, const struct bt_ip *ip, int bits);
 
+/** Append a whole address of which only the first @bits count (the rest is zero). */
+void sys_nft_key_masked(struct sys_nft_key *k, const struct bt_ip *ip, int bits);
+
 /** -1, 0, 1 by bytes. */
 int sys_nft_key_cmp(const struct sys_nft_key *a, const struct sys_nft_key *b);

@@ -30,3 +30,9 @@ struct sys_op {
 
 /** Start @op on a queue. done gets UNAVAILABLE when the queue is full, CANCELLED when it ended. */
 void sys_op_start(struct sys *s, enum sys_queue queue, struct sys_op *op);
+
+/** Make the queues of @s (sys_real_new and sys_record_new do). */
+void sys_queues_start(struct sys *s);
+
+/** Cancel what waits, wait for what runs, free the queues. */
+void sys_queues_stop(struct sys *s);

@@ -11,7 +11,8 @@ struct sys_rows {
 };
 
 #define SYS_ROWS_FOREACH(type, it, rows)                                                           \
-    for (type *it = (rows)->items, *it##_end = it ? it + (rows)->len : NULL; it != it##_end; it++)
+    for (__typeof__(type) *it = (rows)->items, *it##_end = it ? it + (rows)->len : NULL;           \
+         it != it##_end; it++)
 
 /** Append a zeroed row of @size bytes and return it; valid until the next push. */
 void *sys_rows_push(struct sys_rows *r, size_t size);
@@ -24,6 +25,9 @@ void sys_rows_push_str(struct sys_rows *r, const char *s);
 
 /** Free rows of char * with their strings. */
 void sys_rows_fini_str(struct sys_rows *r);
+
+/** Sort rows of char * and drop repeats. */
+void sys_rows_sort_str(struct sys_rows *r);
 
 #define _cleanup_rows_ __attribute__((cleanup(sys_rows_fini)))
 #define _cleanup_rows_str_ __attribute__((cleanup(sys_rows_fini_str)))
