@@ -11,7 +11,8 @@
 struct agentlink_stream {
     /* The owner's callbacks. They may call the functions below. */
     void (*opened)(struct agentlink_stream *s);
-    void (*data)(struct agentlink_stream *s, int channel, const void *data, size_t n); /* 1 out, 2 err */
+    void (*data)(struct agentlink_stream *s, int channel, const void *data,
+                 size_t n);                       /* 1 out, 2 err */
     void (*writable)(struct agentlink_stream *s); /* credit came back */
     /* Last. @status: exit status of exec, -1 = none. @err: why it failed, NULL = a normal end.
      * After a lost session: HOST_UNREACHABLE. */

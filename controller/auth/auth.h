@@ -10,17 +10,18 @@
 #include "proto/enums.h"
 
 /*
- * Who asks. Made from a token by auth_get (api), by hand for the system itself. A tenant's principal
- * sees its own tenant only; what belongs to another is NOT_FOUND, in the same words as an absent one.
+ * Who asks. Made from a token by auth_get (api), by hand for the system itself. A tenant's
+ * principal sees its own tenant only; what belongs to another is NOT_FOUND, in the same words as an
+ * absent one.
  */
 #define AUTH_SECRET_LEN 64
 #define AUTH_NAME_MAX 96
 
 struct principal {
-    int64_t token_id;  /* 0 = the system itself */
-    int64_t user_id;   /* 0 = nobody's */
-    int64_t tenant_id; /* 0 = the operator's */
-    uint64_t scopes;   /* bit set of enum scope */
+    int64_t token_id;         /* 0 = the system itself */
+    int64_t user_id;          /* 0 = nobody's */
+    int64_t tenant_id;        /* 0 = the operator's */
+    uint64_t scopes;          /* bit set of enum scope */
     char name[AUTH_NAME_MAX]; /* actor in tasks, events and audit: "token:NAME", "system" */
     char source[64];          /* billing installation, "" = none */
     char ip[BT_IP_STR_MAX];
@@ -75,5 +76,6 @@ struct auth_request {
     void *owner;
 };
 
-/** Start; done follows from the loop exactly once unless this fails. UNAUTHENTICATED (shape), UNAVAILABLE. */
+/** Start; done follows from the loop exactly once unless this fails. UNAUTHENTICATED (shape),
+ * UNAVAILABLE. */
 int auth_start(struct auth_request *r, struct db *db, const char *secret, struct bt_err *err);

@@ -43,11 +43,11 @@ struct service {
     struct bt_loop *loop;
     const struct bt_clock *clock;
     const struct bt_random *random;
-    struct bt_pool *cpu;   /* prepare() runs there */
-    struct sched *sched;   /* writer thread */
-    struct tasks *tasks;   /* loop thread */
+    struct bt_pool *cpu;    /* prepare() runs there */
+    struct sched *sched;    /* writer thread */
+    struct tasks *tasks;    /* loop thread */
     struct agentlink *link; /* loop thread */
-    struct events *events; /* loop thread */
+    struct events *events;  /* loop thread */
     /* Set by app.c, opaque here; NULL in tests that need none. */
     struct blob_store *blob;
     struct pki *pki;

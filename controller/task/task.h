@@ -45,7 +45,7 @@ struct task_action {
 struct tasks_config {
     struct db *db;
     struct bt_loop *loop;
-    struct agentlink *link; /* may be set later: tasks_set_link */
+    struct agentlink *link;            /* may be set later: tasks_set_link */
     const struct task_action *actions; /* ends with action -1 */
     /* Writer: the apply message of a task from the rows as they are now. */
     int (*build)(struct db_tx *tx, void *ctx, const struct repo_task_row *t, struct link_apply *ret,
@@ -71,9 +71,9 @@ void tasks_stop(struct tasks *t);
 /* ---- writer thread, inside a transaction ---- */
 
 struct task_new {
-    int action;       /* enum action */
-    bool preempt;     /* ends the holder (stop --force; else the action's row says) */
-    bool sync;        /* the result holds already: made in state success, sends nothing */
+    int action;   /* enum action */
+    bool preempt; /* ends the holder (stop --force; else the action's row says) */
+    bool sync;    /* the result holds already: made in state success, sends nothing */
     const struct repo_instance_row *inst; /* NULL = of no instance */
     int64_t host_id, image_id, tenant_id;
     const char *actor, *source;
@@ -143,8 +143,8 @@ void task_wait_stop(struct task_wait *w);
 void tasks_committed(struct tasks *t, const struct agentlink_out *out);
 
 /** Newest progress of a running task that is not in its row yet; false when there is none. */
-bool tasks_progress(const struct tasks *t, int64_t task_id, int64_t *ret_progress,
-                    char *ret_step, size_t step_size);
+bool tasks_progress(const struct tasks *t, int64_t task_id, int64_t *ret_progress, char *ret_step,
+                    size_t step_size);
 
 /** A progress message of an agent (throttled to a write a second for a task). */
 void tasks_on_progress(struct tasks *t, const struct link_progress *p);
