@@ -4,8 +4,8 @@ CREATE INDEX instances_alloc ON instances
     (host_id, trashed_at, alloc_cpus, alloc_memory_bytes, alloc_disk_bytes) WHERE purged_at = 0;
 -- Lists of a tenant in order of id, and its caps.
 CREATE INDEX instances_tenant ON instances (tenant_id, id, purged_at);
--- A name over all tenants.
-CREATE INDEX instances_by_name ON instances (name, id) WHERE trashed_at = 0;
+-- A name over all tenants, trashed ones too.
+CREATE INDEX instances_by_name ON instances (name, id);
 -- What is due to be purged.
 CREATE INDEX instances_trash ON instances (delete_at) WHERE trashed_at > 0 AND purged_at = 0;
 CREATE INDEX tasks_host ON tasks (host_id, id);
