@@ -142,8 +142,8 @@ F_SCHEMA(api_instance_task_schema, "InstanceTask", NULL);
 
 #define FT api_exec
 static const struct bt_field api_exec_schema_fields[] = {
-    F_ASTR(argv, 256, "argv", 0, "exec only"), F_BOOL(tty, 0, NULL), F_INT(rows, 0, 10000, 0, NULL),
-    F_INT(cols, 0, 10000, 0, NULL), F_END};
+    F_ASTR(argv, 256, "argv", BT_MULTILINE, "exec only"), F_BOOL(tty, 0, NULL),
+    F_INT(rows, 0, 10000, 0, NULL), F_INT(cols, 0, 10000, 0, NULL), F_END};
 F_SCHEMA(api_exec_schema, "Exec", NULL);
 #undef FT
 

@@ -173,7 +173,7 @@ static const struct bt_field link_stream_open_schema_fields[] = {
     F_INT(stream, 1, 4294967295LL, BT_REQUIRED, NULL),
     F_ENUM(kind, enum_stream, BT_REQUIRED, NULL),
     F_STR(uuid, 36, "uuid", BT_REQUIRED, NULL),
-    F_ASTR(argv, 256, "argv", 0, NULL),
+    F_ASTR(argv, 256, "argv", BT_MULTILINE, NULL),
     F_BOOL(tty, 0, NULL),
     F_INT(rows, 0, 10000, 0, NULL),
     F_INT(cols, 0, 10000, 0, NULL),

@@ -16,7 +16,7 @@
 enum bt_ftype {
     BT_F_BOOL,     /* bool */
     BT_F_INT,      /* int64_t within [min, max] */
-    BT_F_OPT_INT,  /* struct bt_opt_int: absent, null (unlimited) or a value */
+    BT_F_OPT_INT,  /* struct bt_opt_int: absent, null (unlimited) or a value; with `names` a name */
     BT_F_OPT_BOOL, /* struct bt_opt_int with 0/1 */
     BT_F_STR,      /* char * UTF-8, length in bytes within [min, max]; NULL = absent or null */
     BT_F_ENUM,     /* int, index into `names` (NULL-terminated); -1 = absent */

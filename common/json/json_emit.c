@@ -116,6 +116,8 @@ static void emit_opt(struct bt_buf *out, const struct bt_field *f, const struct 
         (void)bt_buf_adds(out, "null");
     else if (f->type == BT_F_OPT_BOOL)
         emit_bool(out, o->v != 0);
+    else if (f->names && (size_t)o->v < count_names(f->names))
+        (void)bt_json_quote(f->names[o->v], out);
     else
         emit_int(out, o->v);
 }

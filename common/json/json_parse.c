@@ -121,15 +121,6 @@ static void parse_int(const struct slot *s)
     (void)integer(s, s->p);
 }
 
-static void parse_opt_int(const struct slot *s)
-{
-    struct bt_opt_int *o = s->p;
-    if (json_is_null(s->v))
-        *o = BT_OPT_NULL;
-    else if (integer(s, &o->v))
-        o->is = BT_VALUE;
-}
-
 static void parse_opt_bool(const struct slot *s)
 {
     if (json_is_null(s->v))
@@ -212,6 +203,24 @@ static void parse_enum(const struct slot *s)
         wrong_type(s, "a string");
     else
         *(int *)s->p = find_name(s, json_string_value(s->v));
+}
+
+/* With `names` the value is one of them on the wire and its index in the struct. */
+static void parse_opt_int(const struct slot *s)
+{
+    struct bt_opt_int *o = s->p;
+    if (json_is_null(s->v)) {
+        *o = BT_OPT_NULL;
+    } else if (!s->f->names) {
+        if (integer(s, &o->v))
+            o->is = BT_VALUE;
+    } else if (!json_is_string(s->v)) {
+        wrong_type(s, "a string or null");
+    } else {
+        int at = find_name(s, json_string_value(s->v));
+        if (at >= 0)
+            *o = BT_OPT_V(at);
+    }
 }
 
 static void parse_ref_object(const struct slot *s)

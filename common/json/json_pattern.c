@@ -210,6 +210,28 @@ static bool ssh_key_ok(const char *s, size_t n)
            head[2] == 0 && head[3] == type_len && memcmp(head + 4, type, type_len) == 0;
 }
 
+/* What an order names its keys by: the text of one, or the name of a stored one. */
+static bool ssh_key_or_name_ok(const char *s, size_t n)
+{
+    return ssh_key_ok(s, n) || bt_name_ok(s);
+}
+
+/* Name of a signal as liblxc takes it: SIGPWR, SIGRTMIN+3. */
+static bool signal_ok(const char *s, size_t n)
+{
+    bool plus = false;
+    if (n < 5 || strncmp(s, "SIG", 3) != 0)
+        return false;
+    for (size_t i = 3; i < n; i++) {
+        bool digit = s[i] >= '0' && s[i] <= '9';
+        if (s[i] == '+' && !plus && i > 3)
+            plus = true;
+        else if (!digit && (plus || s[i] < 'A' || s[i] > 'Z'))
+            return false;
+    }
+    return s[n - 1] != '+';
+}
+
 static bool version_ok(const char *s, size_t n)
 {
     return n > 0 && is_alnum(s[0]) && only(s, n, ".+~_:-");
@@ -325,6 +347,11 @@ static const struct bt_json_pattern patterns[] = {
      "must be a host name (RFC 1123)"},
     {"ssh_key", ssh_key_ok, 16384, "^" SSH_TYPES " [A-Za-z0-9+/]+={0,2}( .*)?$",
      "must be one public key line: TYPE BASE64 [COMMENT]"},
+    {"ssh_key_or_name", ssh_key_or_name_ok, 16384,
+     "^(" SSH_TYPES " [A-Za-z0-9+/]+={0,2}( .*)?|[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)$",
+     "must be a public key line or the name of a stored key"},
+    {"signal", signal_ok, 32, "^SIG[A-Z0-9]+([+][0-9]+)?$", "must be a signal like SIGRTMIN+3"},
+    {"argv", any_ok, 131072, "^[^\\u0000]*$", "must be an argument without NUL"},
     {"version", version_ok, 64, "^[A-Za-z0-9][A-Za-z0-9.+~_:-]*$",
      "must be letters, digits and .+~_:-"},
     {"label_key", label_key_ok, 63, "^[A-Za-z0-9]([A-Za-z0-9._/-]*[A-Za-z0-9])?$",

@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "common/base/mem.h"
 #include "tests/unit/common/json/lib_sample.h"
+
+#include <cmocka.h>
 
 void __real_bt_erase(void *p, size_t n);
 void __wrap_bt_erase(void *p, size_t n);
