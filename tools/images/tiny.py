@@ -11,7 +11,7 @@ import tarfile
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 BUSYBOX = "/bin/busybox"
-INIT_SOURCE = os.path.join(HERE, "tiny/init.c")
+SOURCES = [os.path.join(HERE, "tiny", name) for name in ("init.c", "ping.c")]
 FILES = os.path.join(HERE, "tiny/files")
 MTIME = 1704067200  # 2024-01-01
 
@@ -39,7 +39,7 @@ def _file_paths():
 
 
 def inputs():
-    return [INIT_SOURCE, BUSYBOX] + _file_paths()
+    return SOURCES + [os.path.join(HERE, "tiny/ping.h"), BUSYBOX] + _file_paths()
 
 
 class Tree:
@@ -99,7 +99,7 @@ def _applets():
 def make(work):
     """Builds in the empty folder `work`; returns the archive's path there."""
     init = os.path.join(work, "init")
-    subprocess.run(["gcc", *CFLAGS, "-o", init, INIT_SOURCE], check=True)
+    subprocess.run(["gcc", *CFLAGS, "-o", init, *SOURCES], check=True)
     tree = Tree()
     for path, mode in FOLDERS.items():
         tree.folder(path, mode)
@@ -110,6 +110,8 @@ def make(work):
     tree.file("etc/machine-id", b"", 0o444)
     tree.file("sbin/init", _read(init), 0o755)
     tree.file("bin/busybox", _read(BUSYBOX), 0o755)
+    for name in ("ping", "ping6"):
+        tree.link(f"bin/{name}", "../sbin/init")
     for applet in _applets():
         if applet not in tree.members:
             up = "../" * applet.count("/")

@@ -27,6 +27,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "ping.h"
+
 #define TERM_GRACE_MS 50
 #define KILL_GRACE_MS 1000
 #define RESPAWN_MS 1000
@@ -244,7 +246,7 @@ static void set_environment(void)
     setenv("TERM", "linux", 0);
 }
 
-int main(void)
+static _Noreturn void run_init(void)
 {
     struct service services[] = {
         {.flag = "/dev/console", .tty = "/dev/console", .argv = console_argv, .started_ms = -RESPAWN_MS},
@@ -264,4 +266,13 @@ int main(void)
     umask(022);
     for (;;)
         handle(services, count, take_signal(&all, start_due(services, count)));
+}
+
+int main(int argc, char **argv)
+{
+    const char *name = argc > 0 ? basename(argv[0]) : "";
+
+    if (strncmp(name, "ping", 4) == 0)
+        return tiny_ping(argc, argv);
+    run_init();
 }
