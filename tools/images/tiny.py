@@ -16,7 +16,7 @@ FILES = os.path.join(HERE, "tiny/files")
 MTIME = 1704067200  # 2024-01-01
 
 CFLAGS = ["-std=c17", "-static", "-O2", "-s", "-Wall", "-Wextra", "-Wshadow", "-Wconversion",
-          "-Wformat=2", "-Wstrict-prototypes", "-Wmissing-prototypes", "-Wvla", "-Werror"]
+          "-Wformat=2", "-Wstrict-prototypes", "-Wmissing-prototypes", "-Wvla", "-Werror", "-I", os.path.dirname(os.path.dirname(HERE))]
 
 # No init but ours, and no package tools that know nothing of this system.
 LEFT_OUT = {"init", "linuxrc", "dpkg", "dpkg-deb", "rpm", "rpm2cpio"}

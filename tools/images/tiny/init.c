@@ -6,8 +6,8 @@
  *   SIGPWR, SIGRTMIN+3, SIGUSR1, SIGUSR2   power off (engines; busybox halt and poweroff)
  *   SIGTERM, SIGINT                        reboot (busybox reboot)
  *
- * All signals stay blocked and are taken one by one: a blocked signal is queued even for PID 1, whose
- * unhandled ones the kernel throws away (signal(7), pid_namespaces(7)).
+ * All signals stay blocked and are taken one by one: a blocked signal is queued even for PID 1,
+ * whose unhandled ones the kernel throws away (signal(7), pid_namespaces(7)).
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -27,7 +27,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "ping.h"
+#include "tools/images/tiny/ping.h"
 
 #define TERM_GRACE_MS 50
 #define KILL_GRACE_MS 1000
@@ -48,8 +48,8 @@ static const struct filesystem filesystems[] = {
 };
 
 /*
- * What is kept running. `flag`: only when this file is there; a missing one is looked for again after
- * every signal (SIGHUP does nothing else), never by a timer.
+ * What is kept running. `flag`: only when this file is there; a missing one is looked for again
+ * after every signal (SIGHUP does nothing else), never by a timer.
  */
 struct service {
     const char *flag;
@@ -249,7 +249,10 @@ static void set_environment(void)
 static _Noreturn void run_init(void)
 {
     struct service services[] = {
-        {.flag = "/dev/console", .tty = "/dev/console", .argv = console_argv, .started_ms = -RESPAWN_MS},
+        {.flag = "/dev/console",
+         .tty = "/dev/console",
+         .argv = console_argv,
+         .started_ms = -RESPAWN_MS},
         {.flag = "/etc/tiny/httpd", .argv = httpd_argv, .started_ms = -RESPAWN_MS},
     };
     const size_t count = sizeof(services) / sizeof(services[0]);

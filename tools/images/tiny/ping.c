@@ -5,6 +5,8 @@
  * that may be opened busybox does all the work.
  */
 #define _GNU_SOURCE
+#include "tools/images/tiny/ping.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/icmp6.h>
@@ -19,8 +21,6 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
-
-#include "ping.h"
 
 #define DATA_BYTES 56
 #define HEADER_BYTES 8
@@ -76,9 +76,22 @@ static int set_address(struct ping *p, const char *host)
     return -1;
 }
 
-static long in_ms(const char *text)
+/* "2", "0.25": thousandths of what stands there; up to a million, garbage ends the number. */
+static long in_thousandths(const char *text)
 {
-    return (long)(strtod(text, NULL) * 1000);
+    long value = 0;
+    long unit = 1000;
+    bool fraction = false;
+
+    for (; (*text >= '0' && *text <= '9') || (*text == '.' && !fraction); text++) {
+        if (*text == '.')
+            fraction = true;
+        else if (!fraction && value < 1000000L * 1000)
+            value = value * 10 + (*text - '0') * 1000L;
+        else if (fraction && unit > 1)
+            value += (unit /= 10) * (*text - '0');
+    }
+    return value;
 }
 
 static int parse(struct ping *p, int argc, char **argv)
@@ -87,13 +100,13 @@ static int parse(struct ping *p, int argc, char **argv)
 
     while ((opt = getopt(argc, argv, "46c:W:w:i:s:I:t:A:qn")) != -1) {
         if (opt == 'c')
-            p->count = strtol(optarg, NULL, 10);
+            p->count = in_thousandths(optarg) / 1000;
         else if (opt == 'W')
-            p->wait_ms = in_ms(optarg);
+            p->wait_ms = in_thousandths(optarg);
         else if (opt == 'w')
-            p->deadline_ms = in_ms(optarg);
+            p->deadline_ms = in_thousandths(optarg);
         else if (opt == 'i')
-            p->interval_ms = in_ms(optarg);
+            p->interval_ms = in_thousandths(optarg);
         else if (opt == 'q')
             p->quiet = true;
         else if (opt == '?')
