@@ -85,7 +85,7 @@ int db_tx_backup(struct db_tx *tx, const char *path, struct bt_err *err)
         rc = db_sync_path(path, err);
     if (rc < 0) {
         (void)unlink(path);
-        return bt_wrap(err, "backup to %s", path);
+        (void)bt_wrap(err, "backup to %s", path);
     }
-    return 0;
+    return rc;
 }

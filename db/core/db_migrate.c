@@ -150,7 +150,9 @@ static int apply_one(struct db_conn *c, const struct db_migration *m, int64_t no
         rc = db_conn_exec(c, version, err);
     if (rc == 0)
         rc = db_conn_exec(c, "COMMIT", err);
-    return rc < 0 ? bt_wrap(err, "migration %d (%s)", m->version, m->name) : 0;
+    if (rc < 0)
+        (void)bt_wrap(err, "migration %d (%s)", m->version, m->name);
+    return rc;
 }
 
 static int check_references(struct db_conn *c, struct bt_err *err)
@@ -280,7 +282,7 @@ int db_migrate(const struct db_config *cfg, struct bt_err *err)
     if (rc == 0)
         rc = has_bytes(p.db) ? check_and_upgrade(cfg, &p, err) : make(cfg, &p, err);
     if (rc < 0)
-        rc = bt_wrap(err, "%s", cfg->path);
+        (void)bt_wrap(err, "%s", cfg->path);
     paths_free(&p);
     return rc;
 }

@@ -143,8 +143,9 @@ int db_check_sql(struct db_tx *tx, const char *sql, struct bt_err *err)
     sqlite3_stmt *st = NULL;
     const char *tail = NULL;
     if (sqlite3_prepare_v2(tx->conn->h, sql, -1, &st, &tail) != SQLITE_OK) {
-        (void)db_conn_fail(tx->conn, "preparing", err);
-        return bt_wrap(err, "%.120s", sql);
+        int rc = db_conn_fail(tx->conn, "preparing", err);
+        (void)bt_wrap(err, "%.120s", sql);
+        return rc;
     }
     bool more = tail && *tail;
     (void)sqlite3_finalize(st);

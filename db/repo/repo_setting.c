@@ -31,7 +31,9 @@ int repo_setting_int(struct db_tx *tx, const char *key, int64_t fallback, int64_
         rc = bt_parse_i64(text, INT64_MIN, INT64_MAX, ret, &e);
     if (rc < 0 && err)
         *err = e;
-    return rc < 0 ? bt_wrap(err, "setting %s", key) : 0;
+    if (rc < 0)
+        (void)bt_wrap(err, "setting %s", key);
+    return rc;
 }
 
 int repo_setting_set(struct db_tx *tx, const char *key, const char *value, struct bt_err *err)
