@@ -30,6 +30,8 @@
  * state through sched_* (which registers undo), and the answer of its call, which the framework
  * empties before each run (docs/decisions/0040-service-calls.md).
  */
+#define SERVICE_BODY_MAX (4 << 20) /* bytes of an answer */
+
 struct sched;
 struct tasks;
 struct agentlink;
@@ -141,6 +143,9 @@ struct service_call {
     struct db_work work;
     struct db_read read;
     struct bt_work prep;
+    struct bt_post post; /* of a call that ends before it began */
+    int rc;
+    struct bt_err err;
 };
 
 /**
@@ -148,6 +153,10 @@ struct service_call {
  * (UNAVAILABLE). Call service_call_fini when done with it. Loop thread.
  */
 void service_submit(struct service_call *c);
+
+/** After COMMIT of any transaction: send commands, wake who waits, hand out events. Empties @out.
+ */
+void service_flush(struct service *svc, struct agentlink_out *out);
 
 /** Free what the framework put into @c (answer, state). */
 void service_call_fini(struct service_call *c);

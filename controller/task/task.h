@@ -27,6 +27,7 @@ struct tasks;
 /* Result of a task as it is applied, in the transaction that stores the agent's seq. */
 struct task_result {
     bool ok, cancelled;
+    bool superseded;                   /* cancelled by a verb that goes next */
     const char *code, *message, *hint; /* of an error; "host_unreachable" when a deadline passed */
     const struct link_item *item;      /* what the agent has now; NULL = nobody knows */
 };
@@ -42,14 +43,24 @@ struct task_action {
     bool patient;     /* no deadline: stop, kill, delete, purge */
 };
 
+/* What the writer knows of a host. */
+struct task_host {
+    bool live; /* it has a session, or had one a moment ago */
+    char name[64];
+};
+
 struct tasks_config {
     struct db *db;
     struct bt_loop *loop;
-    struct agentlink *link;            /* may be set later: tasks_set_link */
     const struct task_action *actions; /* ends with action -1 */
     /* Writer: the apply message of a task from the rows as they are now. */
     int (*build)(struct db_tx *tx, void *ctx, const struct repo_task_row *t, struct link_apply *ret,
                  struct bt_err *err);
+    /* Writer. NOT_FOUND. */
+    int (*host)(struct db_tx *tx, void *ctx, int64_t host_id, struct task_host *ret,
+                struct bt_err *err);
+    /* Loop: a transaction of the engine's own has committed. */
+    void (*committed)(void *ctx, struct agentlink_out *out);
     void *ctx;
     int64_t deadline_ms; /* 0 = 10 min */
 };
@@ -74,12 +85,12 @@ struct task_new {
     int action;   /* enum action */
     bool preempt; /* ends the holder (stop --force; else the action's row says) */
     bool sync;    /* the result holds already: made in state success, sends nothing */
-    const struct repo_instance_row *inst; /* NULL = of no instance */
+    struct repo_instance_row *inst; /* NULL = of no instance; locked_by is set */
     int64_t host_id, image_id, tenant_id;
     const char *actor, *source;
     const char *args;        /* JSON object: force, timeout_ms ... as build wants them; NULL = {} */
     const char *fingerprint; /* verb + arguments; NULL = none is like it */
-    int64_t deadline_ms;     /* 0 = the default of the action */
+    int64_t generation;      /* of the spec that it sends */
 };
 
 enum task_begin { TASK_MADE, TASK_SAME };
@@ -89,8 +100,8 @@ enum task_begin { TASK_MADE, TASK_SAME };
  * host has no session); the same verb with the same arguments holds or waits = that task again
  * (TASK_SAME, nothing else was done and the caller must change nothing); a verb that preempts asks
  * the holder to end and is queued behind it (an already queued one ends as cancelled); else LOCKED
- * with the holder in *@ret_holder. @ret is the caller's to free. inst->generation as it will be is
- * written by task_dispatch, so change and write the instance between the two.
+ * with the holder in *@ret_holder. @ret is the caller's to free. Write the instance (whose
+ * locked_by was set) between this and task_dispatch.
  */
 int task_begin(struct tasks *t, struct db_tx *tx, const struct task_new *n,
                struct agentlink_out *out, struct repo_task_row *ret, int64_t *ret_holder,
@@ -105,9 +116,12 @@ int task_dispatch(struct tasks *t, struct db_tx *tx, struct repo_task_row *row,
 int task_end(struct tasks *t, struct db_tx *tx, int64_t task_id, const struct task_result *r,
              struct agentlink_out *out, struct bt_err *err);
 
-/** Every open task of a host, after its inventory: sent (again), or ended when @items say so. */
+/** Every open task of a host, after its inventory: sent (again). */
 int task_sync_host(struct tasks *t, struct db_tx *tx, int64_t host_id, struct agentlink_out *out,
                    struct bt_err *err);
+
+/** The host does not answer: what was sent waits for it. */
+int task_host_lost(struct tasks *t, struct db_tx *tx, int64_t host_id, struct bt_err *err);
 
 /** A person cancels: a waiting or queued one ends now, a running one is asked to. BAD_STATE (ended,
  * not cancellable), NOT_FOUND. */
