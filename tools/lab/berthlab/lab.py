@@ -44,8 +44,10 @@ class Lab:
         """Reserves what the lab needs and says so on disk before the kernel is touched."""
         with record.machine_lock():
             rec = record.allocate(self.name, self.root, self.var, hosts)
-            if "loops" not in rec:
-                rec["loops"] = machine.first_loops(record.live_labs(but=self.name))
+            if "loops" not in rec:  # not up yet: what labs share is handed on to it
+                others = record.live_labs(but=self.name)
+                rec["loops"] = machine.first_loops(others)
+                rec["controllers"] = sorted({c for x in others.values() for c in x["controllers"]})
             self._save(rec)
         return rec
 

@@ -6,6 +6,7 @@ the source LAB/HOST. Both can be found in mountinfo when every other trace is go
 """
 
 import contextlib
+import errno
 import os
 import shutil
 import signal
@@ -135,8 +136,24 @@ def _pin(pid, var, host):
 
 
 def make(lab, var, host):
-    """Makes and pins the namespaces of one host. Killed anywhere it leaves pins and groups only."""
-    unpin(var, host)
+    """Makes and pins the namespaces of one host. Killed anywhere it leaves pins and groups only.
+
+    A mount namespace can be bound only into an older one, and newer kernels number namespaces from
+    a batch per CPU: where this process is not in the machine's first one, only some CPUs will do.
+    """
+    for cpu in [None] + sorted(os.sched_getaffinity(0)):
+        unpin(var, host)
+        try:
+            _make_on(cpu, lab, var, host)
+            return
+        except OSError as e:
+            if e.errno != errno.EINVAL:
+                raise
+            refused = e
+    raise refused
+
+
+def _make_on(cpu, lab, var, host):
     parent = os.getpid()
     ready_r, ready_w = os.pipe()
     done_r, done_w = os.pipe()
@@ -147,6 +164,8 @@ def make(lab, var, host):
         status = b"?"
         try:
             kernel.die_with_parent(signal.SIGKILL)
+            if cpu is not None:
+                os.sched_setaffinity(0, {cpu})
             if os.getppid() == parent:
                 _become_host(lab, var, host)
                 status = b""
