@@ -10,6 +10,7 @@
 #include "common/json/json.h"
 #include "common/loop/loop.h"
 #include "controller/auth/auth.h"
+#include "controller/service/service_setting.h"
 #include "controller/task/task.h"
 #include "db/core/db.h"
 #include "db/repo/repo_event.h"
@@ -207,10 +208,3 @@ int service_event(struct db_tx *tx, struct service_call *c, const struct repo_ev
 /** A bad field: add it to c->errors; returns -INVALID with the code's text in @err. */
 int service_bad_field(struct service_call *c, struct bt_err *err, const char *field,
                       const char *code, const char *fmt, ...) __attribute__((format(printf, 5, 6)));
-
-/** Text of a setting, its default when it is not stored (service_setting.h has the table). Caller
- * frees. */
-int service_setting_text(struct db_tx *tx, const char *key, char **ret, struct bt_err *err);
-
-/** Integer of a setting. */
-int service_setting_int(struct db_tx *tx, const char *key, int64_t *ret, struct bt_err *err);
