@@ -101,7 +101,7 @@ F_SCHEMA(api_join_token_schema, "JoinToken", NULL);
 
 #define FT api_location
 static const struct bt_field api_location_schema_fields[] = {
-    F_ID(id, RO, NULL), F_STR(name, 63, "name", BT_REQUIRED, NULL),
+    F_ID(id, RO, NULL), F_STR(name, 63, "name", 0, "POST needs it"),
     F_STR(description, 400, "", NIL, NULL), F_TIME(created_at, RO, NULL), F_END};
 F_SCHEMA(api_location_schema, "Location", NULL);
 #undef FT
@@ -109,7 +109,7 @@ F_SCHEMA(api_location_schema, "Location", NULL);
 #define FT api_host_group
 static const struct bt_field api_host_group_schema_fields[] = {
     F_ID(id, RO, NULL),
-    F_STR(name, 63, "name", BT_REQUIRED, NULL),
+    F_STR(name, 63, "name", 0, "POST needs it"),
     F_ENUM(policy, enum_policy, 0, "spread or pack"),
     F_OBJ(overcommit, &overcommit_schema, 0, NULL),
     F_TIME(created_at, RO, NULL),
@@ -196,8 +196,8 @@ F_SCHEMA(api_image_create_schema, "ImageCreate", NULL);
 #define FT api_pool
 static const struct bt_field api_pool_schema_fields[] = {
     F_ID(id, RO, NULL),
-    F_STR(name, 63, "name", BT_REQUIRED, NULL),
-    F_STR(cidr, 49, "cidr", BT_REQUIRED, NULL),
+    F_STR(name, 63, "name", 0, "POST needs it"),
+    F_STR(cidr, 49, "cidr", 0, "POST needs it"),
     F_STR(gateway, 45, "ip", NIL, "default: first address (v4), fe80::1 (v6)"),
     F_ENUM(delivery, enum_delivery, 0, "default routed"),
     F_STR(uplink, 15, "iface", NIL, NULL),
@@ -243,7 +243,7 @@ F_SCHEMA(api_token_create_schema, "TokenCreate", NULL);
 #define FT api_tenant
 static const struct bt_field api_tenant_schema_fields[] = {
     F_ID(id, RO, NULL),
-    F_STR(name, 63, "name", BT_REQUIRED, NULL),
+    F_STR(name, 63, "name", 0, "POST needs it"),
     F_STR(display_name, 128, "", NIL, NULL),
     F_STR(external_id, 128, "", NIL, NULL),
     F_STR(source, 63, "", 0, NULL),
