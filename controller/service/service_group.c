@@ -68,8 +68,10 @@ static int location_get(struct db_tx *tx, struct service_call *c, struct bt_err 
 
 static void location_fields(const struct api_location *in, struct repo_location_row *row)
 {
-    free(row->name);
-    row->name = bt_xstrdup(in->name);
+    if (in->name) {
+        free(row->name);
+        row->name = bt_xstrdup(in->name);
+    }
     if (in->description) {
         free(row->description);
         row->description = bt_xstrdup(in->description);
@@ -79,7 +81,10 @@ static void location_fields(const struct api_location *in, struct repo_location_
 static int location_create(struct db_tx *tx, struct service_call *c, struct bt_err *err)
 {
     _cleanup_(repo_location_row_free) struct repo_location_row row = {0};
-    location_fields(c->args, &row);
+    const struct api_location *in = c->args;
+    if (!in->name)
+        return service_bad_field(c, err, "name", "required", "is missing");
+    location_fields(in, &row);
     int rc = repo_location_insert(tx, &row, err);
     if (rc < 0)
         return rc;
@@ -177,8 +182,10 @@ static void take(struct bt_opt_int *slot, struct bt_opt_int v)
 
 static void group_fields(const struct api_host_group *in, struct repo_host_group_row *row)
 {
-    free(row->name);
-    row->name = bt_xstrdup(in->name);
+    if (in->name) {
+        free(row->name);
+        row->name = bt_xstrdup(in->name);
+    }
     if (in->policy >= 0)
         row->policy = in->policy;
     take(&row->overcommit_cpu_milli, in->overcommit.cpu_milli);
@@ -196,7 +203,10 @@ static int group_create(struct db_tx *tx, struct service_call *c, struct bt_err 
         .overcommit_disk_milli = BT_OPT_NULL,
         .reserve_memory_bytes = BT_OPT_NULL,
         .reserve_disk_bytes = BT_OPT_NULL};
-    group_fields(c->args, &row);
+    const struct api_host_group *in = c->args;
+    if (!in->name)
+        return service_bad_field(c, err, "name", "required", "is missing");
+    group_fields(in, &row);
     int rc = repo_host_group_insert(tx, &row, err);
     if (rc < 0)
         return rc;
