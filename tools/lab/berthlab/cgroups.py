@@ -53,17 +53,22 @@ def _prepare_cpuset(path, parent):
             kernel.write(f"{path}/{name}", kernel.read(f"{parent}/{name}").strip())
 
 
-def _enable_controllers(path):
-    """Gives path's children all controllers that it has; returns the ones that were not on."""
+def _missing_controllers(path):
     have = kernel.read(f"{path}/cgroup.controllers").split()
     on = kernel.read(f"{path}/cgroup.subtree_control").split()
-    added = []
-    for name in V2_CONTROLLERS:
-        if name in have and name not in on:
-            with contextlib.suppress(OSError):
-                kernel.write(f"{path}/cgroup.subtree_control", f"+{name}")
-                added.append(name)
-    return added
+    return [name for name in V2_CONTROLLERS if name in have and name not in on]
+
+
+def _enable_controllers(path):
+    """Gives path's children all controllers that it has."""
+    for name in _missing_controllers(path):
+        with contextlib.suppress(OSError):
+            kernel.write(f"{path}/cgroup.subtree_control", f"+{name}")
+
+
+def missing_controllers():
+    """The v2 controllers that `ensure` will switch on at the root of the tree."""
+    return [name for h in hierarchies() if h.v2 for name in _missing_controllers(h.point)]
 
 
 def _make(hierarchy, path, parent):
@@ -76,19 +81,16 @@ def _make(hierarchy, path, parent):
 
 
 def ensure(lab, host):
-    """Makes the groups that are missing; returns the v2 controllers that had to be switched on at
-    the root of the tree."""
-    added = []
+    """Makes the groups that are missing."""
     for h in hierarchies():
         path = h.point
         if h.v2:
-            added = _enable_controllers(path)
+            _enable_controllers(path)
         for part in (lab, host, SERVICES):
             _make(h, f"{path}/{part}", path)
             path = f"{path}/{part}"
             if h.v2 and part == lab:
                 _enable_controllers(path)
-    return added
 
 
 def delegate(lab, host):

@@ -47,7 +47,8 @@ class Lab:
             if "loops" not in rec:  # not up yet: what labs share is handed on to it
                 others = record.live_labs(but=self.name)
                 rec["loops"] = machine.first_loops(others)
-                rec["controllers"] = sorted({c for x in others.values() for c in x["controllers"]})
+                rec["controllers"] = [c for x in others.values() for c in x["controllers"]]
+            rec["controllers"] = sorted(set(rec["controllers"] + cgroups.missing_controllers()))
             self._save(rec)
         return rec
 
@@ -74,17 +75,14 @@ class Lab:
             rec = self._begin(hosts)
             numbers = range(1, rec["hosts"] + 1)
             namespaces.mount_pin_dir(self.name, self.var)
-            changed = self._ensure_namespaces(rec, [wires.WAN] + [f"h{n}" for n in numbers])
+            changed = self._ensure_namespaces([wires.WAN] + [f"h{n}" for n in numbers])
             changed += self._ensure_wires(rec, numbers)
         return sorted(set(changed))
 
-    def _ensure_namespaces(self, rec, names):
+    def _ensure_namespaces(self, names):
         made = []
         for host in names:
-            added = cgroups.ensure(self.name, host)
-            if added:
-                rec["controllers"] = sorted(set(rec.get("controllers", []) + added))
-                self._save(rec)
+            cgroups.ensure(self.name, host)
             if not namespaces.pinned(self.var, host):
                 self._make_host(host)
                 made.append(host)
