@@ -36,6 +36,7 @@ char *bt_buf_reserve(struct bt_buf *b, size_t n)
             cap *= 2;
         b->data = bt_xrealloc(b->data, cap, 1);
         b->cap = cap;
+        b->data[b->len] = '\0';
     }
     return b->data + b->len;
 }

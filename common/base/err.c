@@ -20,11 +20,19 @@ static const struct {
 #undef BT_ERR
 };
 
+/* Through a copy: an argument may be the old message itself. */
+static void print(char *dst, size_t size, const char *fmt, va_list ap)
+{
+    char text[sizeof((struct bt_err){0}.msg)];
+    (void)vsnprintf(text, sizeof text, fmt, ap);
+    (void)snprintf(dst, size, "%s", text);
+}
+
 static void set(struct bt_err *err, enum bt_code code, const char *fmt, va_list ap)
 {
+    print(err->msg, sizeof err->msg, fmt, ap);
     err->code = code;
     err->hint[0] = '\0';
-    (void)vsnprintf(err->msg, sizeof err->msg, fmt, ap);
 }
 
 int bt_fail(struct bt_err *err, enum bt_code code, const char *fmt, ...)
@@ -75,7 +83,7 @@ int bt_wrap(struct bt_err *err, const char *fmt, ...)
     memcpy(old, err->msg, sizeof old);
     va_list ap;
     va_start(ap, fmt);
-    (void)vsnprintf(err->msg, sizeof err->msg, fmt, ap);
+    print(err->msg, sizeof err->msg, fmt, ap);
     va_end(ap);
     size_t n = strlen(err->msg);
     (void)snprintf(err->msg + n, sizeof err->msg - n, ": %s", old);
@@ -88,7 +96,7 @@ void bt_hint(struct bt_err *err, const char *fmt, ...)
         return;
     va_list ap;
     va_start(ap, fmt);
-    (void)vsnprintf(err->hint, sizeof err->hint, fmt, ap);
+    print(err->hint, sizeof err->hint, fmt, ap);
     va_end(ap);
 }
 

@@ -38,7 +38,10 @@ int bt_fail(struct bt_err *err, enum bt_code code, const char *fmt, ...)
 int bt_fail_errno(struct bt_err *err, int errnum, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/** Put "@fmt: " before the message of @err (may be NULL). Returns -err->code. */
+/**
+ * Put "@fmt: " before the message of @err. Returns -err->code; with @err NULL the code is not known
+ * and -BT_E_INTERNAL comes back: return your own code where the caller may have passed NULL.
+ */
 int bt_wrap(struct bt_err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /** Set the hint (what the user can do) of @err; keeps code and message. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "common/base/fd.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -82,7 +81,8 @@ int bt_read_file(int dirfd, const char *path, size_t max, struct bt_buf *ret, st
     int rc = read_all(fd, max, &b, err);
     if (rc < 0) {
         bt_buf_fini(&b);
-        return bt_wrap(err, "%.200s", path);
+        (void)bt_wrap(err, "%.200s", path);
+        return rc;
     }
     if (!b.data)
         (void)bt_buf_adds(&b, "");
@@ -129,8 +129,9 @@ int bt_write_file_atomic(int dirfd, const char *path, const void *data, size_t n
                          struct bt_err *err)
 {
     _cleanup_free_ char *tmp = bt_xasprintf("%s.tmp%d", path, (int)getpid());
-    _cleanup_close_ int fd =
-        openat(dirfd, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
+    /* One that a crash left may have another mode. */
+    (void)unlinkat(dirfd, tmp, 0);
+    _cleanup_close_ int fd = openat(dirfd, tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     if (fd < 0)
         return bt_fail_errno(err, errno, "create %.200s", tmp);
     int rc = write_synced(fd, data, n, err);
@@ -157,6 +158,18 @@ int bt_write_kernel_file(int dirfd, const char *path, const char *text, struct b
     return n < 0 ? bt_fail_errno(err, errno, "write \"%.60s\" to %.200s", text, path) : 0;
 }
 
+static int make_dir(int dirfd, const char *path, mode_t mode, struct bt_err *err)
+{
+    struct stat st;
+    if (mkdirat(dirfd, path, mode) == 0)
+        return 0;
+    if (errno != EEXIST)
+        return bt_fail_errno(err, errno, "mkdir %.200s", path);
+    if (fstatat(dirfd, path, &st, 0) < 0 || !S_ISDIR(st.st_mode))
+        return bt_fail_errno(err, ENOTDIR, "mkdir %.200s", path);
+    return 0;
+}
+
 int bt_mkdir_p(int dirfd, const char *path, mode_t mode, struct bt_err *err)
 {
     _cleanup_free_ char *copy = bt_xstrdup(path);
@@ -165,59 +178,13 @@ int bt_mkdir_p(int dirfd, const char *path, mode_t mode, struct bt_err *err)
             continue;
         char c = *p;
         *p = '\0';
-        if (*copy && mkdirat(dirfd, copy, mode) < 0 && errno != EEXIST)
-            return bt_fail_errno(err, errno, "mkdir %.200s", copy);
+        int rc = *copy ? make_dir(dirfd, copy, mode, err) : 0;
+        if (rc < 0)
+            return rc;
         *p = c;
         if (!c)
             return 0;
     }
-}
-
-static int remove_children(int fd, dev_t dev, int depth, struct bt_err *err);
-
-static int remove_entry(int dirfd, const char *name, dev_t dev, int depth, struct bt_err *err)
-{
-    if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
-        return 0;
-    if (errno != EISDIR && errno != EPERM)
-        return bt_fail_errno(err, errno, "unlink %.200s", name);
-    _cleanup_close_ int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    struct stat st;
-    if (fd < 0 || fstat(fd, &st) < 0)
-        return errno == ENOENT ? 0 : bt_fail_errno(err, errno, "open %.200s", name);
-    if (dev && st.st_dev != dev)
-        return bt_fail(err, BT_E_IN_USE, "%.200s is a mount", name);
-    int rc = remove_children(fd, st.st_dev, depth, err);
-    if (rc < 0)
-        return rc;
-    if (unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
-        return bt_fail_errno(err, errno, "rmdir %.200s", name);
-    return 0;
-}
-
-static int remove_children(int fd, dev_t dev, int depth, struct bt_err *err)
-{
-    if (depth > 512)
-        return bt_fail(err, BT_E_TOO_LARGE, "directories nested too deep");
-    int dup_fd = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *d = dup_fd < 0 ? NULL : fdopendir(dup_fd);
-    if (!d) {
-        int saved = errno;
-        bt_close_p(&dup_fd);
-        return bt_fail_errno(err, saved, "list directory");
-    }
-    int rc = 0;
-    for (struct dirent *e = readdir(d); e && rc >= 0; e = readdir(d)) {
-        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
-            rc = remove_entry(fd, e->d_name, dev, depth + 1, err);
-    }
-    (void)closedir(d);
-    return rc;
-}
-
-int bt_remove_tree(int dirfd, const char *path, struct bt_err *err)
-{
-    return remove_entry(dirfd, path, 0, 0, err);
 }
 
 int bt_try_lock(int fd, struct bt_err *err)

@@ -39,7 +39,10 @@ int bt_write_kernel_file(int dirfd, const char *path, const char *text, struct b
 /** mkdirat of each component of @path (relative), mode for new ones; existing ones are fine. */
 int bt_mkdir_p(int dirfd, const char *path, mode_t mode, struct bt_err *err);
 
-/** Remove @path below @dirfd and all it contains, never following links, never leaving its mount.
+/**
+ * Remove @path below @dirfd and all it contains, however deep; absent is fine. Links below @dirfd
+ * are never followed and no mount is entered, @path itself included. Errors: IN_USE (a mount point
+ * is there; what was gone before it stays gone), INVALID (@path ends in no name), KERNEL.
  */
 int bt_remove_tree(int dirfd, const char *path, struct bt_err *err);
 

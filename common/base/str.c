@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "common/base/str.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@ bool bt_starts_with(const char *s, const char *prefix)
 
 bool bt_strcpy(char *dst, size_t size, const char *s)
 {
+    assert(size > 0);
     size_t n = strnlen(s, size);
     bool whole = n < size;
     if (!whole)

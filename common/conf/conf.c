@@ -153,9 +153,10 @@ static int set_pair(struct load *l, char *pair, bool once, struct bt_err *err)
     if (*seen && once)
         return bt_fail(err, BT_E_INVALID, "%s stands here twice", o->key);
     *seen = true;
-    if (set_value(o, trim(equals + 1), at(l->obj, o), err) < 0)
-        return bt_wrap(err, "%s", o->key);
-    return 0;
+    int rc = set_value(o, trim(equals + 1), at(l->obj, o), err);
+    if (rc < 0)
+        (void)bt_wrap(err, "%s", o->key);
+    return rc;
 }
 
 static int set_lines(struct load *l, const char *text, struct bt_err *err)
@@ -167,8 +168,11 @@ static int set_lines(struct load *l, const char *text, struct bt_err *err)
         if (next)
             *next++ = '\0';
         char *pair = trim(line);
-        if (*pair && *pair != '#' && set_pair(l, pair, true, err) < 0)
-            return bt_wrap(err, "%.200s:%d", l->name, number);
+        int rc = *pair && *pair != '#' ? set_pair(l, pair, true, err) : 0;
+        if (rc < 0) {
+            (void)bt_wrap(err, "%.200s:%d", l->name, number);
+            return rc;
+        }
         line = next;
     }
     return 0;
@@ -178,8 +182,11 @@ static int set_overrides(struct load *l, const char *const *overrides, struct bt
 {
     for (; overrides && *overrides; overrides++) {
         _cleanup_free_ char *pair = bt_xstrdup(*overrides);
-        if (set_pair(l, pair, false, err) < 0)
-            return bt_wrap(err, "option");
+        int rc = set_pair(l, pair, false, err);
+        if (rc < 0) {
+            (void)bt_wrap(err, "option");
+            return rc;
+        }
     }
     return 0;
 }
@@ -193,8 +200,11 @@ static int set_defaults(struct load *l, struct bt_err *err)
             *(bool *)at(l->obj, o) = false;
         else
             *(int64_t *)at(l->obj, o) = 0;
-        if (o->def && set_value(o, o->def, at(l->obj, o), err) < 0)
-            return bt_wrap(err, "default of %s", o->key);
+        int rc = o->def ? set_value(o, o->def, at(l->obj, o), err) : 0;
+        if (rc < 0) {
+            (void)bt_wrap(err, "default of %s", o->key);
+            return rc;
+        }
     }
     return 0;
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "common/json/json_pattern.h"
 
-#include <arpa/inet.h>
 #include <stdint.h>
 #include <string.h>
 
 #include "common/base/id.h"
+#include "common/base/ip.h"
 #include "common/base/mem.h"
 #include "common/base/str.h"
 
@@ -48,51 +48,35 @@ static bool uuid_ok(const char *s, size_t n)
     return bt_uuid_ok(s);
 }
 
+static bool ip_of(const char *s, int family)
+{
+    struct bt_ip ip;
+    return bt_ip_parse(s, &ip, NULL) == 0 && (!family || ip.family == family);
+}
+
 static bool ip4_ok(const char *s, size_t n)
 {
-    struct in_addr a;
     (void)n;
-    return inet_pton(AF_INET, s, &a) == 1;
+    return ip_of(s, 4);
 }
 
 static bool ip6_ok(const char *s, size_t n)
 {
-    struct in6_addr a;
     (void)n;
-    return inet_pton(AF_INET6, s, &a) == 1;
+    return ip_of(s, 6);
 }
 
 static bool ip_ok(const char *s, size_t n)
 {
-    return ip4_ok(s, n) || ip6_ok(s, n);
-}
-
-/* Are the bits of @addr from @prefix to its end zero? */
-static bool host_bits_zero(const unsigned char *addr, size_t bits, int64_t prefix)
-{
-    for (size_t i = (size_t)prefix; i < bits; i++) {
-        if (addr[i / 8] & (0x80u >> i % 8))
-            return false;
-    }
-    return true;
+    (void)n;
+    return ip_of(s, 0);
 }
 
 static bool cidr_ok(const char *s, size_t n)
 {
-    unsigned char addr[16] = {0};
-    char text[INET6_ADDRSTRLEN];
-    const char *slash = strchr(s, '/');
-    size_t head = slash ? (size_t)(slash - s) : n;
-    if (!slash || head >= sizeof text || !is_digit(slash[1]) || (slash[1] == '0' && slash[2]))
-        return false;
-    memcpy(text, s, head);
-    text[head] = '\0';
-    size_t bits = inet_pton(AF_INET, text, addr) == 1    ? 32
-                  : inet_pton(AF_INET6, text, addr) == 1 ? 128
-                                                         : 0;
-    int64_t prefix = 0;
-    return bits && bt_parse_i64(slash + 1, 0, (int64_t)bits, &prefix, NULL) == 0 &&
-           host_bits_zero(addr, bits, prefix);
+    struct bt_cidr cidr;
+    (void)n;
+    return bt_cidr_parse(s, &cidr, NULL) == 0;
 }
 
 static bool lower_hex(const char *s, size_t n)
