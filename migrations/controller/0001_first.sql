@@ -17,7 +17,7 @@ CREATE TABLE tenants (
     external_id TEXT,
     source TEXT NOT NULL DEFAULT '',
     suspended TEXT NOT NULL DEFAULT '',
-    limits TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(limits)),
+    limits TEXT NOT NULL DEFAULT '{}',
     max_instances INTEGER,
     version INTEGER NOT NULL DEFAULT 1,
     created_at INTEGER NOT NULL,
@@ -106,8 +106,8 @@ CREATE TABLE hosts (
     reserve_memory_bytes INTEGER,
     reserve_disk_bytes INTEGER,
     max_instances INTEGER,
-    drivers TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(drivers)),
-    facts TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(facts)),
+    drivers TEXT NOT NULL DEFAULT '[]',
+    facts TEXT NOT NULL DEFAULT '{}',
     agent_version TEXT,
     protocol INTEGER NOT NULL DEFAULT 0,
     boot_id TEXT,
@@ -151,10 +151,10 @@ CREATE TABLE plans (
     id INTEGER PRIMARY KEY,
     name TEXT NOT NULL UNIQUE,
     drivers INTEGER NOT NULL,                    -- bit set: 1 container, 2 kvm
-    limits TEXT NOT NULL CHECK (json_valid(limits)),
+    limits TEXT NOT NULL,
     features INTEGER NOT NULL,                   -- bit set of proto's feature names
-    images TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(images)),
-    host_groups TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(host_groups)),
+    images TEXT NOT NULL DEFAULT '[]',
+    host_groups TEXT NOT NULL DEFAULT '[]',
     version INTEGER NOT NULL DEFAULT 1,
     created_at INTEGER NOT NULL,
     deleted_at INTEGER NOT NULL DEFAULT 0
@@ -208,7 +208,7 @@ CREATE TABLE pools (
     host_group_id INTEGER REFERENCES host_groups (id),
     location_id INTEGER REFERENCES locations (id),
     ipv6_prefix_len INTEGER NOT NULL DEFAULT 64,
-    resolvers TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(resolvers)),
+    resolvers TEXT NOT NULL DEFAULT '[]',
     rdns_pattern TEXT,
     cursor INTEGER NOT NULL DEFAULT 0,           -- where the next search for a free one begins
     version INTEGER NOT NULL DEFAULT 1,
@@ -240,8 +240,8 @@ CREATE TABLE instances (
     protect_delete INTEGER NOT NULL DEFAULT 0 CHECK (protect_delete IN (0, 1)),
     protect_rebuild INTEGER NOT NULL DEFAULT 0 CHECK (protect_rebuild IN (0, 1)),
     features INTEGER NOT NULL,
-    limits TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(limits)),      -- overrides
-    effective TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(effective)), -- as read back by the agent
+    limits TEXT NOT NULL DEFAULT '{}',      -- overrides
+    effective TEXT NOT NULL DEFAULT '{}', -- as read back by the agent
     alloc_cpus INTEGER NOT NULL,                 -- what it holds of its host: cores
     alloc_memory_bytes INTEGER NOT NULL,
     alloc_disk_bytes INTEGER NOT NULL,
@@ -252,10 +252,10 @@ CREATE TABLE instances (
     reset_seq INTEGER NOT NULL DEFAULT 0,
     rebuild_seq INTEGER NOT NULL DEFAULT 0,
     password_seq INTEGER NOT NULL DEFAULT 0,
-    ssh_keys TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(ssh_keys)),
+    ssh_keys TEXT NOT NULL DEFAULT '[]',
     password_hash TEXT,                          -- crypt(3)
     user_data TEXT,
-    labels TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(labels)),
+    labels TEXT NOT NULL DEFAULT '{}',
     notes TEXT,
     error_code TEXT,
     error_message TEXT,
