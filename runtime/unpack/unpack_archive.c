@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "runtime/unpack/unpack.h"
+
+#define BLOCK 65536
+#define RATIO_MAX 200 /* unpacked to packed; a rootfs stays under 10 */
+#define RATIO_FREE (64ll << 20)
+
+struct job {
+    struct archive *in, *out;
+    const struct helper_unpack_request *limits;
+    struct helper_unpack_ok done;
+    int64_t packed;
+};
+
+int unpack_path_ok(const char *path, struct bt_err *err)
+{
+    size_t len = strnlen(path, UNPACK_PATH_MAX);
+    if (len == 0 || len == UNPACK_PATH_MAX)
+        return bt_fail(err, BT_E_BAD_IMAGE, "a path is empty or too long");
+    if (path[0] == '/')
+        return bt_fail(err, BT_E_BAD_IMAGE, "an absolute path: %.80s", path);
+    for (const char *p = path; *p;) {
+        size_t n = strcspn(p, "/");
+        if (n > UNPACK_COMPONENT_MAX)
+            return bt_fail(err, BT_E_BAD_IMAGE, "a name is longer than %d bytes",
+                           UNPACK_COMPONENT_MAX);
+        if (n == 2 && p[0] == '.' && p[1] == '.')
+            return bt_fail(err, BT_E_BAD_IMAGE, "a path with \"..\": %.80s", path);
+        p += n;
+        p += strspn(p, "/");
+    }
+    return 0;
+}
+
+static int archive_failed(struct archive *a, const char *what, struct bt_err *err)
+{
+    int errnum = archive_errno(a);
+    const char *text = archive_error_string(a);
+    if (errnum == ENOSPC || errnum == EDQUOT || errnum == EFBIG)
+        return bt_fail(err, BT_E_STORAGE_FULL, "%s: no space left", what);
+    return bt_fail(err, BT_E_BAD_IMAGE, "%s: %.200s", what, text ? text : "unknown error");
+}
+
+static int over(const struct job *j, struct bt_err *err)
+{
+    if (j->done.bytes > j->limits->max_bytes)
+        return bt_fail(err, BT_E_TOO_LARGE, "more than %lld bytes",
+                       (long long)j->limits->max_bytes);
+    if (j->done.files > j->limits->max_files)
+        return bt_fail(err, BT_E_TOO_LARGE, "more than %lld files",
+                       (long long)j->limits->max_files);
+    if (j->done.bytes > RATIO_FREE && j->done.bytes / RATIO_MAX > j->packed)
+        return bt_fail(err, BT_E_BAD_IMAGE, "it unpacks to more than %d times its size", RATIO_MAX);
+    return 0;
+}
+
+static int copy_data(struct job *j, struct bt_err *err)
+{
+    for (;;) {
+        const void *block = NULL;
+        size_t n = 0;
+        la_int64_t at = 0;
+        int rc = archive_read_data_block(j->in, &block, &n, &at);
+        if (rc == ARCHIVE_EOF)
+            return 0;
+        if (rc < ARCHIVE_WARN)
+            return archive_failed(j->in, "read", err);
+        j->done.bytes += (int64_t)n;
+        if (over(j, err) < 0)
+            return -(int)err->code;
+        if (archive_write_data_block(j->out, block, n, at) < ARCHIVE_WARN)
+            return archive_failed(j->out, "write", err);
+    }
+}
+
+/* Only security.capability and user.* may come from outside: trusted.* and other security.* steer
+ * the host. */
+static void clean_xattrs(struct archive_entry *e)
+{
+    const char *name = NULL;
+    const void *value = NULL;
+    size_t n = 0;
+    char capability[64];
+    size_t capability_len = 0;
+    (void)archive_entry_xattr_reset(e);
+    while (archive_entry_xattr_next(e, &name, &value, &n) == ARCHIVE_OK) {
+        if (strcmp(name, "security.capability") == 0 && n <= sizeof capability) {
+            memcpy(capability, value, n);
+            capability_len = n;
+        }
+    }
+    archive_entry_xattr_clear(e);
+    if (capability_len > 0)
+        archive_entry_xattr_add_entry(e, "security.capability", capability, capability_len);
+}
+
+static bool skipped_type(struct archive_entry *e)
+{
+    mode_t type = archive_entry_filetype(e);
+    return type == AE_IFCHR || type == AE_IFBLK || type == AE_IFSOCK;
+}
+
+static int check_entry(struct archive_entry *e, struct bt_err *err)
+{
+    const char *path = archive_entry_pathname(e);
+    const char *link = archive_entry_hardlink(e);
+    if (!path)
+        return bt_fail(err, BT_E_BAD_IMAGE, "a path cannot be read");
+    int rc = unpack_path_ok(path, err);
+    if (rc >= 0 && link)
+        rc = unpack_path_ok(link, err);
+    if (rc >= 0 && archive_entry_size(e) < 0)
+        rc = bt_fail(err, BT_E_BAD_IMAGE, "a negative size");
+    return rc;
+}
+
+static int one_entry(struct job *j, struct archive_entry *e, struct bt_err *err)
+{
+    int rc = check_entry(e, err);
+    if (rc < 0)
+        return rc;
+    j->done.files++;
+    if (skipped_type(e)) {
+        j->done.skipped++;
+        return over(j, err);
+    }
+    clean_xattrs(e);
+    archive_entry_acl_clear(e);
+    archive_entry_set_uname(e, NULL);
+    archive_entry_set_gname(e, NULL);
+    if (archive_write_header(j->out, e) < ARCHIVE_WARN)
+        return archive_failed(j->out, "create", err);
+    if (archive_entry_size(e) > 0 && !archive_entry_hardlink(e))
+        rc = copy_data(j, err);
+    if (rc >= 0 && archive_write_finish_entry(j->out) < ARCHIVE_WARN)
+        rc = archive_failed(j->out, "finish", err);
+    return rc < 0 ? rc : over(j, err);
+}
+
+static int all_entries(struct job *j, struct bt_err *err)
+{
+    for (;;) {
+        struct archive_entry *e = NULL;
+        int rc = archive_read_next_header(j->in, &e);
+        if (rc == ARCHIVE_EOF)
+            break;
+        if (rc < ARCHIVE_WARN)
+            return archive_failed(j->in, "read", err);
+        rc = one_entry(j, e, err);
+        if (rc < 0)
+            return bt_wrap(err, "entry %lld", (long long)j->done.files);
+    }
+    if (j->done.files == 0)
+        return bt_fail(err, BT_E_BAD_IMAGE, "the archive is empty");
+    if (archive_write_close(j->out) < ARCHIVE_WARN)
+        return archive_failed(j->out, "close", err);
+    return 0;
+}
+
+static struct archive *reader(void)
+{
+    struct archive *a = archive_read_new();
+    archive_read_support_filter_gzip(a);
+    archive_read_support_filter_xz(a);
+    archive_read_support_filter_zstd(a);
+    archive_read_support_format_tar(a);
+    return a;
+}
+
+static struct archive *writer(void)
+{
+    struct archive *a = archive_write_disk_new();
+    archive_write_disk_set_options(
+        a, ARCHIVE_EXTRACT_OWNER | ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_TIME |
+               ARCHIVE_EXTRACT_XATTR | ARCHIVE_EXTRACT_UNLINK | ARCHIVE_EXTRACT_SECURE_SYMLINKS |
+               ARCHIVE_EXTRACT_SECURE_NODOTDOT | ARCHIVE_EXTRACT_SECURE_NOABSOLUTEPATHS);
+    return a;
+}
+
+int unpack_archive(int fd, const struct helper_unpack_request *limits, struct helper_unpack_ok *ret,
+                   struct bt_err *err)
+{
+    struct stat st;
+    if (fstat(fd, &st) < 0)
+        return bt_fail_errno(err, errno, "archive");
+    struct job j = {.in = reader(), .out = writer(), .limits = limits, .packed = st.st_size};
+    int rc = archive_read_open_fd(j.in, fd, BLOCK) < ARCHIVE_WARN
+                 ? archive_failed(j.in, "open", err)
+                 : all_entries(&j, err);
+    archive_read_free(j.in);
+    archive_write_free(j.out);
+    if (rc >= 0)
+        *ret = j.done;
+    return rc;
+}
