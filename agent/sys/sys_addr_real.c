@@ -21,7 +21,6 @@
 #define ROUTE_PROTOCOL 190
 #define DUMP_TRIES 5
 
-
 static int cmp_index(const void *a, const void *b)
 {
     const struct sys_link_info *x = a;
@@ -222,8 +221,7 @@ static void neigh_row(void *arg, struct nlmsghdr *h)
 
 int sys_real_neigh_list(struct sys *s, struct sys_rows *ret, struct bt_err *err)
 {
-    struct dump d = {
-        .type = RTM_GETNEIGH, .families = both_families, .row = neigh_row, .ret = ret};
+    struct dump d = {.type = RTM_GETNEIGH, .families = both_families, .row = neigh_row, .ret = ret};
     return dump(s, &d, "neighbours", err);
 }
 
@@ -311,8 +309,7 @@ static void route_row(void *arg, struct nlmsghdr *h)
 
 int sys_real_route_list(struct sys *s, struct sys_rows *ret, struct bt_err *err)
 {
-    struct dump d = {
-        .type = RTM_GETROUTE, .families = both_families, .row = route_row, .ret = ret};
+    struct dump d = {.type = RTM_GETROUTE, .families = both_families, .row = route_row, .ret = ret};
     return dump(s, &d, "routes", err);
 }
 

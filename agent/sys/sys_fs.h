@@ -12,9 +12,8 @@
 
 /*
  * Files of the agent's own directories (state, run), by absolute paths whose directories only root
- * can write; a symbolic link as the last component is never followed. What a guest may write is
- * only ever removed here (remove_tree), never opened. Any thread; remove_tree, and writes that
- * sync, belong on the disk queue (sys_op.h, SYS_Q_DISK).
+ * can write. What a guest may write is only ever removed here (remove_tree, which follows no link),
+ * never opened. Any thread; remove_tree and what syncs belong on the disk queue (SYS_Q_DISK).
  */
 struct sys;
 
@@ -68,6 +67,9 @@ struct sys_fs_ops {
                  struct bt_err *err);
     /** Space of the file system of @path. */
     int (*space)(struct sys *s, const char *path, struct sys_fs_space *ret, struct bt_err *err);
-    /** Does any process hold an exclusive flock(2) on @path? A missing file is held by nobody. */
+    /**
+     * Does any process hold an exclusive flock(2) on @path? A missing file is held by nobody. Takes
+     * the lock shared for a moment: whoever takes it exclusively must wait, not give up at once.
+     */
     int (*locked)(struct sys *s, const char *path, bool *ret, struct bt_err *err);
 };

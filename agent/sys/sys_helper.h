@@ -24,17 +24,14 @@ struct sys_helper {
     /* Exit status or signal; @err is set when the conversation broke (PROTOCOL). */
     void (*ended)(struct sys_helper *h, int status, int signum, const struct bt_err *err);
     void *owner;
+    pid_t pid; /* after start */
     /* of the implementation */
     struct sys *sys;
-    struct bt_child child;
     struct bt_watch watch;
-    struct bt_post post;
     struct bt_frame_reader reader;
     struct bt_err broken;
     int sock;
-    int status, signum;
-    bool exited, drained, closed;
-    void *impl;
+    void *impl; /* NULL = not running */
 };
 
 #define SYS_HELPER_FDS_MAX 4

@@ -44,8 +44,8 @@ static void parse_linkinfo(struct nlattr *linkinfo, struct sys_link_info *ret)
         return;
     if (tb[IFLA_INFO_KIND])
         (void)bt_strcpy(ret->kind, sizeof ret->kind, nla_get_string(tb[IFLA_INFO_KIND]));
-    ret->is_port = tb[IFLA_INFO_SLAVE_KIND] &&
-                   strcmp(nla_get_string(tb[IFLA_INFO_SLAVE_KIND]), "bridge") == 0;
+    ret->is_port =
+        tb[IFLA_INFO_SLAVE_KIND] && strcmp(nla_get_string(tb[IFLA_INFO_SLAVE_KIND]), "bridge") == 0;
     if (ret->is_port)
         parse_port(tb[IFLA_INFO_SLAVE_DATA], &ret->port);
 }
@@ -150,7 +150,8 @@ static int cmp_index(const void *a, const void *b)
 
 static void name_masters(const struct sys_rows *rows, struct sys_rows *ret)
 {
-    SYS_ROWS_FOREACH (struct link_row, it, rows) {
+    SYS_ROWS_FOREACH(struct link_row, it, rows)
+    {
         struct link_row key = {.info = {.ifindex = it->master}};
         const struct link_row *master =
             it->master ? bsearch(&key, rows->items, rows->len, sizeof key, cmp_index) : NULL;
@@ -378,8 +379,9 @@ static int port_flags(struct sys_nl *nl, int ifindex)
         int attr;
         uint8_t value;
     } flags[] = {
-        {IFLA_BRPORT_ISOLATED, 1},      {IFLA_BRPORT_LEARNING, 0},    {IFLA_BRPORT_UNICAST_FLOOD, 0},
-        {IFLA_BRPORT_MCAST_FLOOD, 0},   {IFLA_BRPORT_BCAST_FLOOD, 0}, {IFLA_BRPORT_GUARD, 1},
+        {IFLA_BRPORT_ISOLATED, 1},       {IFLA_BRPORT_LEARNING, 0},
+        {IFLA_BRPORT_UNICAST_FLOOD, 0},  {IFLA_BRPORT_MCAST_FLOOD, 0},
+        {IFLA_BRPORT_BCAST_FLOOD, 0},    {IFLA_BRPORT_GUARD, 1},
         {IFLA_BRPORT_NEIGH_SUPPRESS, 0},
     };
     _cleanup_nl_msg_ struct nl_msg *msg = change(ifindex, 0, 0);

@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The kernel's copy of these names gives way when it comes second. */
-#include <netinet/in.h>
-
 #include <endian.h>
 #include <errno.h>
-#include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <nftables/libnftables.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "agent/sys/sys_real_priv.h"
 #include "common/base/mem.h"
@@ -62,7 +59,8 @@ static int nft_run(struct sys *s, const char *commands, struct bt_err *err)
 
 static uint8_t family_of(enum sys_nft_family family)
 {
-    return family == SYS_NFT_BRIDGE ? NFPROTO_BRIDGE : NFPROTO_INET;
+    /* NFPROTO_BRIDGE, NFPROTO_INET: linux/netfilter.h clashes with netinet/in.h. */
+    return family == SYS_NFT_BRIDGE ? 7 : 1;
 }
 
 static struct nl_msg *nft_msg(int type, int flags, enum sys_nft_family family)
@@ -352,8 +350,7 @@ static int nft_elems(struct sys *s, const struct sys_nft_elem *which, struct sys
                      struct bt_err *err)
 {
     struct sys_nl *nl = &sys_real_of(s)->filter;
-    struct dump d = {
-        .family = which->family, .table = which->table, .set = which->set, .ret = ret};
+    struct dump d = {.family = which->family, .table = which->table, .set = which->set, .ret = ret};
     int rc = dump(nl, ask_elems, elem_rows, &d);
     return rc < 0 ? sys_nl_fail(nl, rc, err, "nftables: list set %s", which->set) : 0;
 }

@@ -16,7 +16,8 @@
 
 #define BUF_BYTES 65536
 #define SOCKET_BYTES (4 << 20)
-/* RTNL may be held long while thousands of devices go; an answer that never comes is a kernel bug. */
+/* RTNL may be held long while thousands of devices go; an answer that never comes is a kernel bug.
+ */
 #define WAIT_S 60
 
 /* What a message of the conversation is; 0 or less: its end, with the error. */
@@ -81,8 +82,8 @@ static ssize_t receive(struct sys_nl *nl)
     struct sockaddr_nl from = {0};
     socklen_t from_len = sizeof from;
     for (;;) {
-        ssize_t n = recvfrom(nl->fd, nl->buf, BUF_BYTES, MSG_TRUNC, (struct sockaddr *)&from,
-                             &from_len);
+        ssize_t n =
+            recvfrom(nl->fd, nl->buf, BUF_BYTES, MSG_TRUNC, (struct sockaddr *)&from, &from_len);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)

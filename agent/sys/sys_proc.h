@@ -28,12 +28,18 @@ struct sys_machine {
 struct sys_pidwatch {
     void (*ended)(struct sys_pidwatch *w);
     struct bt_watch watch;
-    struct bt_post post; /* it had ended before the watch began */
+    struct bt_timer gone; /* it had ended before the watch began */
     int fd;
     bool on;
     pid_t pid;
     int64_t start;
     void *impl;
+};
+
+struct sys_proc_ns {
+    pid_t pid;
+    int64_t start;
+    const char *ns; /* "net", "mnt", "user", ... as in /proc/PID/ns */
 };
 
 struct sys_proc_ops {
@@ -51,6 +57,6 @@ struct sys_proc_ops {
                  struct bt_err *err);
     /** Stop watching; fine when it fired or never began. */
     void (*unwatch)(struct sys *s, struct sys_pidwatch *w);
-    /** Open a namespace of a process ("net", "mnt", ...); caller closes. Errors: NOT_FOUND. */
-    int (*open_ns)(struct sys *s, pid_t pid, int64_t start, const char *ns, struct bt_err *err);
+    /** Open a namespace of a process; caller closes. Errors: NOT_FOUND. */
+    int (*open_ns)(struct sys *s, const struct sys_proc_ns *which, struct bt_err *err);
 };
