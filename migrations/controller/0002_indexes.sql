@@ -1,7 +1,7 @@
 -- Indexes of the hot queries (docs/decisions/0006-repositories.md).
 -- What a host has sold, without touching a row of the table.
 CREATE INDEX instances_alloc ON instances
-    (host_id, trashed_at, alloc_cpus, alloc_memory_bytes, alloc_disk_bytes) WHERE purged_at = 0;
+    (host_id, purged_at, trashed_at, alloc_cpus, alloc_memory_bytes, alloc_disk_bytes);
 -- Lists of a tenant in order of id, and its caps.
 CREATE INDEX instances_tenant ON instances (tenant_id, id, purged_at);
 -- A name over all tenants, trashed ones too.
