@@ -56,3 +56,7 @@ int bt_guest_password_hash(const char *password, bool sha512, const struct bt_ra
 
 /** RFC 6238 code check with +-1 step; *@ret_step = the step used (store it: one use per step). */
 bool bt_totp_ok(const void *secret, size_t n, const char *code, int64_t utc_ms, int64_t *ret_step);
+
+/** Sec-WebSocket-Accept of a client's Sec-WebSocket-Key (RFC 6455 section 4.2.2): 28 characters and
+ * a NUL. */
+void bt_ws_accept(const char *key, char ret[29]);

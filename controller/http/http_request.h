@@ -19,7 +19,7 @@
 enum http_method { HTTP_GET, HTTP_POST, HTTP_PUT, HTTP_PATCH, HTTP_DELETE, HTTP_HEAD, HTTP_OTHER };
 
 struct http_header {
-    const char *name;  /* lower case in requests */
+    const char *name; /* lower case in requests */
     const char *value;
 };
 
@@ -28,7 +28,7 @@ struct http_request {
     const char *path;  /* decoded once, begins with '/', no query; refused before if malformed */
     const char *query; /* raw, "" when none */
     const char *peer_ip;
-    const char *authorization;   /* header values, NULL when absent */
+    const char *authorization; /* header values, NULL when absent */
     const char *idempotency_key;
     const char *if_match;
     const char *prefer;
@@ -37,6 +37,7 @@ struct http_request {
     const char *cookie;
     const char *csrf;
     const char *origin;
+    const char *range;
     const char *body; /* NUL-terminated, body_len bytes; "" when none */
     size_t body_len;
     char request_id[37];
@@ -53,11 +54,22 @@ struct http_response {
     size_t body_len;
 };
 
+/* A body that is too large for memory: @length bytes of a regular file from @offset. */
+struct http_file {
+    int fd;
+    uint64_t offset, length;
+};
+
 struct http_transport {
     /* Send the one answer; @req and everything in it are gone afterwards. */
     void (*reply)(struct http_request *req, const struct http_response *res);
-    /* Begin an endless body (SSE): chunks follow until the peer goes or end is called. NULL: not available. */
+    /* Begin an endless body (SSE): chunks follow until the peer goes or end is called; @req is
+     * consumed. Returns NULL when the peer is gone already. NULL: not available. */
     struct http_stream *(*stream)(struct http_request *req, const char *content_type);
+    /* As reply with a file as body (res->body is not looked at); @file.fd is closed by the
+     * transport. A file that turns out shorter breaks the connection off. NULL: not available. */
+    void (*file)(struct http_request *req, const struct http_response *res,
+                 const struct http_file *file);
 };
 
 /** Answer @req (consumed). Exactly once. */
@@ -66,10 +78,12 @@ static inline void http_reply(struct http_request *req, const struct http_respon
     req->transport->reply(req, res);
 }
 
-/** Value of query parameter @key (percent-decoded) into @dst; false when absent, malformed or too long. */
+/** Value of query parameter @key (percent-decoded) into @dst; false when absent, malformed or too
+ * long. */
 bool http_query(const struct http_request *req, const char *key, char *dst, size_t size);
 
-/** Names of query parameters one by one for "unknown parameter" checks: *@pos starts at 0; false at the end. */
+/** Names of query parameters one by one for "unknown parameter" checks: *@pos starts at 0; false at
+ * the end. */
 bool http_query_next(const struct http_request *req, size_t *pos, char *name, size_t name_size,
                      char *value, size_t value_size);
 

@@ -13,13 +13,17 @@ struct http_server;
 
 /* A streamed request body (image upload): chunks arrive in order on the loop thread. */
 struct http_sink {
-    /* Take @n bytes. Negative = stop reading, reply with err as problem. May return 1 = pause: resume with http_sink_resume. */
+    /* Take @n bytes. Negative = stop reading, reply with err as problem. May return 1 = pause:
+     * resume with http_sink_resume. */
     int (*chunk)(struct http_sink *s, const void *data, size_t n, struct bt_err *err);
-    /* All bytes are there (rc 0), or the peer went away / an error was replied (rc < 0, no reply wanted). */
+    /* All bytes are there (rc 0), or the peer went away / an error was replied (rc < 0, no reply
+     * wanted). */
     void (*end)(struct http_sink *s, struct http_request *req, int rc);
+    void *impl; /* transport's */
 };
 
-/* A server-side WebSocket. Callbacks on the loop thread; none after closed(). */
+/* A server-side WebSocket. Callbacks on the loop thread; none after closed(). The owner may send
+ * once the websocket hook that made it has returned. Messages are followed by a NUL byte. */
 struct http_ws {
     void (*message)(struct http_ws *ws, const void *data, size_t n, bool binary);
     void (*writable)(struct http_ws *ws); /* queue fell under its low-water mark */
@@ -32,12 +36,12 @@ struct http_handler {
     void *ctx;
     /* A whole request; reply now or later. */
     void (*request)(void *ctx, struct http_request *req);
-    /* Headers of a request whose path is an upload: return a sink (Content-Length given, <= *limit), or
-     * NULL: handled as a plain request (or already replied: set *replied). */
+    /* Headers of a request whose path is an upload: return a sink (Content-Length given, <=
+     * *limit), or NULL: handled as a plain request (or already replied: set *replied). */
     struct http_sink *(*upload)(void *ctx, struct http_request *req, uint64_t content_length,
                                 bool *replied);
-    /* WebSocket handshake on @path with @protocol (first subprotocol, NULL when none): return the owner's
-     * struct to accept, NULL + err to refuse with its HTTP status. */
+    /* WebSocket handshake on @path with @protocol (first subprotocol, NULL when none): return the
+     * owner's struct to accept, NULL + err to refuse with its HTTP status. */
     struct http_ws *(*websocket)(void *ctx, const struct http_request *req, const char *protocol,
                                  struct bt_err *err);
 };
@@ -49,7 +53,7 @@ struct http_config {
     const char *cert_file, *key_file;
     const char *client_ca_file; /* not NULL: a client certificate signed by this CA is demanded */
     struct http_handler handler;
-    int64_t request_deadline_ms; /* headers and body; default 30 s when 0 */
+    int64_t request_deadline_ms;     /* headers and body; default 30 s when 0 */
     unsigned max_connections_per_ip; /* 0 = 64 */
 };
 
@@ -68,12 +72,25 @@ void http_server_stop(struct http_server *s, void (*done)(void *ctx), void *ctx)
 /** Go on reading after chunk() returned 1. */
 void http_sink_resume(struct http_sink *s);
 
-/** Queue one message (copied, <= 1 MiB + 4). Returns bytes queued and unsent; the owner stops at its own limit. */
+/** Queue one message (copied, <= 1 MiB + 4). Returns bytes queued and unsent; the owner stops at
+ * its own limit. */
 size_t http_ws_send(struct http_ws *ws, const void *data, size_t n, bool binary);
 
 /** Close with a code (RFC 6455) after what is queued. closed() follows. */
 void http_ws_close(struct http_ws *ws, int code);
 
-/** Certificate serial (lower-case hex) and CN of the peer of an mTLS WebSocket or request; false when none. */
+/** Certificate serial (lower-case hex) and CN of the peer of an mTLS WebSocket or request; false
+ * when none. */
 bool http_peer_cert(const struct http_request *req, char *serial, size_t serial_size, char *cn,
                     size_t cn_size);
+
+/* ---- endless answers (SSE): what http_transport.stream returns; @req is consumed then ---- */
+
+/** Queue @n bytes (copied). Returns bytes queued and unsent; the owner stops at its own limit. */
+size_t http_stream_write(struct http_stream *s, const void *data, size_t n);
+
+/** Call @closed once, from the loop, when the peer is gone; @s is invalid then. */
+void http_stream_on_closed(struct http_stream *s, void (*closed)(void *ctx), void *ctx);
+
+/** End the body; @s is invalid afterwards and closed is not called. */
+void http_stream_end(struct http_stream *s);
