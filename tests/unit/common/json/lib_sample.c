@@ -13,7 +13,7 @@ static const char *const color_names[] = {"red", "green", "blue", NULL};
 
 static const struct bt_field item_fields[] = {
     ROW(item, name, BT_F_STR, .max = 63, .pattern = "name", .flags = BT_REQUIRED),
-    ROW(item, size, BT_F_INT, .min = 1, .max = 10),
+    ROW(item, size, BT_F_INT, .min = 1, .max = 10, .flags = BT_OMIT_ZERO),
     ROW(item, color, BT_F_ENUM, .names = color_names),
     {.key = NULL},
 };
