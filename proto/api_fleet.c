@@ -333,3 +333,8 @@ static const struct bt_field api_setting_schema_fields[] = {
     F_STR(key, 63, "", BT_REQUIRED, NULL), F_STR(value, 4096, "", BT_REQUIRED, NULL), F_END};
 F_SCHEMA(api_setting_schema, "Setting", NULL);
 #undef FT
+
+#define FT api_note
+static const struct bt_field api_note_schema_fields[] = {F_STR(note, 400, "", 0, "why"), F_END};
+F_SCHEMA(api_note_schema, "Note", NULL);
+#undef FT

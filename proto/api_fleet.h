@@ -205,6 +205,10 @@ struct api_finding {
     char *object, *expected, *found, *fix;
 };
 
+struct api_note {
+    char *note;
+};
+
 struct api_setting {
     char *key, *value;
 };
@@ -215,4 +219,4 @@ extern const struct bt_schema api_host_schema, api_host_patch_schema, api_host_j
     api_image_create_schema, api_pool_schema, api_token_schema, api_token_create_schema,
     api_tenant_schema, api_ssh_key_schema, api_orphan_schema, api_orphan_adopt_schema,
     api_capacity_schema, api_explain_schema, api_explain_request_schema, api_finding_schema,
-    api_setting_schema;
+    api_setting_schema, api_note_schema;
