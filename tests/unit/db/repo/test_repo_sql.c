@@ -119,7 +119,8 @@ struct hot {
 };
 
 static const struct hot hot[] = {
-    {"SELECT ?1 AS host_id, coalesce(sum(iif(", "USING COVERING INDEX instances_alloc (host_id=? AND purged_at=?)"},
+    {"SELECT ?1 AS host_id, coalesce(sum(iif(",
+     "USING COVERING INDEX instances_alloc (host_id=? AND purged_at=?)"},
     {"SELECT host_id, sum(iif(", "USING COVERING INDEX instances_alloc"},
     {"SELECT * FROM instances WHERE tenant_id = ?1 AND name", "USING INDEX instances_name"},
     {"SELECT * FROM instances WHERE uuid", "USING INDEX sqlite_autoindex_instances_1"},
