@@ -145,6 +145,13 @@ void bt_schema_copy(const struct bt_schema *s, const void *src, void *dst);
  * append. */
 void *bt_arr_push(struct bt_arr *arr, size_t item_size);
 
+/**
+ * Is the table itself sound (patterns known, names and sub tables there, no key twice, ranges in
+ * order, no READONLY with WRITE_ONLY)? For the unit test of each table. Errors: INTERNAL, naming
+ * it.
+ */
+int bt_schema_check(const struct bt_schema *s, struct bt_err *err);
+
 /** Append a copy of @str to an array of strings. */
 void bt_arr_push_str(struct bt_arr *arr, const char *str);
 

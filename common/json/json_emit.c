@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,7 +9,9 @@
 
 static void emit_int(struct bt_buf *out, int64_t v)
 {
-    (void)bt_buf_addf(out, "%lld", (long long)v);
+    char text[24];
+    int n = snprintf(text, sizeof text, "%lld", (long long)v);
+    (void)bt_buf_add(out, text, (size_t)n);
 }
 
 static void emit_bool(struct bt_buf *out, bool v)

@@ -65,10 +65,10 @@ static void emits_absent_values(void **state)
     (void)state;
     struct sample s = {.color = -1, .inner.color = -1};
     _cleanup_free_ char *text = bt_schema_emit_str(&sample_schema, &s);
-    assert_string_equal(
-        text, "{\"flag\":false,\"count\":0,\"text\":null,\"plan\":null,\"inner\":{},"
-              "\"extra\":null,\"items\":[],\"keys\":[],\"colors\":[],\"labels\":{},"
-              "\"version\":0,\"seen_at\":null}");
+    assert_string_equal(text,
+                        "{\"flag\":false,\"count\":0,\"text\":null,\"plan\":null,\"inner\":{},"
+                        "\"extra\":null,\"items\":[],\"keys\":[],\"colors\":[],\"labels\":{},"
+                        "\"version\":0,\"seen_at\":null}");
 }
 
 static void reference_forms(void **state)

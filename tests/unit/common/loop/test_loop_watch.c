@@ -2,11 +2,13 @@
 /* link: common_loop common_base */
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/base/mem.h"
@@ -171,12 +173,33 @@ static void files_are_refused(void **state)
     ear_fini(&e);
 }
 
+/* A descriptor that is still watched when its loop goes is a mistake of ours: the process stops. */
+static void free_with_a_watch_aborts(void **state)
+{
+    (void)state;
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        struct ear e;
+        (void)signal(SIGABRT, SIG_DFL);
+        ear_init(&e);
+        (void)bt_watch_start(&e.watch, e.loop, e.pair[0], BT_READABLE, NULL);
+        (void)close(STDERR_FILENO);
+        bt_loop_free(e.loop);
+        _exit(0);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(readable_is_level_triggered), cmocka_unit_test(events_can_change),
         cmocka_unit_test(stopped_is_silent),           cmocka_unit_test(hangup_reads_as_end),
         cmocka_unit_test(error_stays_until_stopped),   cmocka_unit_test(files_are_refused),
+        cmocka_unit_test(free_with_a_watch_aborts),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
