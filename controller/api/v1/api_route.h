@@ -32,6 +32,9 @@ struct api_route {
 extern const struct api_route api_instance_routes[], api_fleet_routes[], api_other_routes[];
 extern const struct api_route *const api_route_tables[];
 
+/* Filters of plain lists: become struct service_query. */
+extern const struct bt_schema api_query_schema;
+
 enum api_match { API_FOUND, API_NO_PATH, API_NO_METHOD };
 
 struct api_target {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "controller/api/v1/api_route.h"
+#include "controller/service/service_console.h"
 #include "controller/service/service_instance.h"
 #include "controller/service/service_task.h"
 #include "proto/field.h"
@@ -70,6 +71,14 @@ const struct api_route api_instance_routes[] = {
      .path = "/instances/{}/actions/{}",
      .choose = action_of,
      .summary = "Run a verb"},
+    {.method = HTTP_POST,
+     .path = "/instances/{}/exec",
+     .verb = &service_instance_exec,
+     .summary = "Ticket to run a command"},
+    {.method = HTTP_POST,
+     .path = "/instances/{}/console",
+     .verb = &service_instance_console,
+     .summary = "Ticket for the console"},
     {.method = HTTP_GET,
      .path = "/tasks",
      .verb = &service_task_list,
