@@ -20,6 +20,7 @@ static const struct {
     {"prefer", offsetof(struct http_request, prefer)},
     {"content-type", offsetof(struct http_request, content_type)},
     {"last-event-id", offsetof(struct http_request, last_event_id)},
+    {"accept", offsetof(struct http_request, accept)},
     {"cookie", offsetof(struct http_request, cookie)},
     {"x-csrf-token", offsetof(struct http_request, csrf)},
     {"origin", offsetof(struct http_request, origin)},

@@ -38,6 +38,7 @@ struct http_request {
     const char *csrf;
     const char *origin;
     const char *range;
+    const char *accept;
     const char *body; /* NUL-terminated, body_len bytes; "" when none */
     size_t body_len;
     char request_id[37];

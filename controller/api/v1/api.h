@@ -31,5 +31,5 @@ size_t api_load(const struct api *a);
 /** What the listener calls (http_handler with @a as ctx). */
 void api_handler(struct api *a, struct http_handler *ret);
 
-/** The OpenAPI document, static bytes made at build time from the tables (api_openapi.c). */
-const char *api_openapi(void);
+/** The OpenAPI document, made once from the tables. */
+const char *api_openapi(const struct api *a);

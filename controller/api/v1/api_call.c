@@ -10,16 +10,13 @@
 
 #include "common/base/mem.h"
 #include "common/base/str.h"
-#include "controller/api/v1/api.h"
 #include "controller/api/v1/api_args.h"
+#include "controller/api/v1/api_priv.h"
 #include "controller/api/v1/api_reply.h"
+#include "controller/http/http_problem.h"
+#include "controller/service/service_log.h"
 
 #define KEY_MAX 255
-
-struct api {
-    struct api_config cfg;
-    size_t load;
-};
 
 struct api_call {
     struct api *api;
@@ -42,8 +39,9 @@ static void call_free(struct api_call *c)
 
 static void refuse(struct api_call *c, const struct bt_err *err)
 {
-    const struct api_refusal r = {err, &c->call.errors, c->call.error_task};
-    api_reply_problem(c->req, &r);
+    const struct http_problem p = {
+        .err = err, .fields = &c->call.errors, .task = c->call.error_task};
+    http_problem_reply(c->req, &p);
     call_free(c);
 }
 
@@ -166,6 +164,11 @@ static void name_caller(struct api_call *c)
     (void)bt_strcpy(who->request_id, sizeof who->request_id, c->req->request_id);
 }
 
+static bool wants_stream(const struct http_request *req)
+{
+    return req->accept && strstr(req->accept, "text/event-stream") && req->transport->stream;
+}
+
 static void on_auth(struct auth_request *r, int rc, const struct bt_err *err)
 {
     struct api_call *c = r->owner;
@@ -175,22 +178,27 @@ static void on_auth(struct auth_request *r, int rc, const struct bt_err *err)
     }
     c->call.who = r->who;
     name_caller(c);
+    if (c->target.verb == &service_event_list && wants_stream(c->req) &&
+        auth_may(&r->who, SCOPE_READ, NULL) >= 0) {
+        api_follow_events(c->api, c->req, &r->who);
+        call_free(c);
+        return;
+    }
     run(c);
 }
 
 static void authenticate(struct api_call *c)
 {
-    static const char bearer[] = "Bearer ";
     struct bt_err err = BT_ERR_INIT;
-    const char *header = c->req->authorization;
-    if (!header || strncasecmp(header, bearer, sizeof bearer - 1) != 0) {
+    const char *secret = api_bearer(c->req->authorization);
+    if (!secret) {
         (void)bt_fail(&err, BT_E_UNAUTHENTICATED, "a bearer token is needed");
         refuse(c, &err);
         return;
     }
     c->auth.done = on_auth;
     c->auth.owner = c;
-    if (auth_start(&c->auth, c->api->cfg.svc->db, header + sizeof bearer - 1, &err) < 0)
+    if (auth_start(&c->auth, c->api->cfg.svc->db, secret, &err) < 0)
         refuse(c, &err);
 }
 
@@ -198,8 +206,7 @@ static void reply_error(struct http_request *req, enum bt_code code, const char 
 {
     struct bt_err err = BT_ERR_INIT;
     (void)bt_fail(&err, code, "%s", text);
-    const struct api_refusal r = {&err, NULL, 0};
-    api_reply_problem(req, &r);
+    http_problem(req, &err);
 }
 
 static void reply_health(struct api *a, struct http_request *req)
@@ -214,7 +221,7 @@ static void reply_health(struct api *a, struct http_request *req)
     api_reply_json(req, ok ? 200 : 503, body.data, body.len);
 }
 
-static void on_request(void *ctx, struct http_request *req)
+void api_on_request(void *ctx, struct http_request *req)
 {
     struct api *a = ctx;
     struct api_target target;
@@ -234,7 +241,7 @@ static void on_request(void *ctx, struct http_request *req)
         break;
     }
     if (!target.verb) {
-        target.route->answer(a->cfg.svc, req);
+        target.route->answer(a, req);
         return;
     }
     struct api_call *c = bt_xcalloc(1, sizeof *c);
@@ -250,27 +257,4 @@ static void on_request(void *ctx, struct http_request *req)
     } else {
         authenticate(c);
     }
-}
-
-struct api *api_new(const struct api_config *cfg)
-{
-    struct api *a = bt_xcalloc(1, sizeof *a);
-    a->cfg = *cfg;
-    return a;
-}
-
-void api_free(struct api *a)
-{
-    free(a);
-}
-
-size_t api_load(const struct api *a)
-{
-    return a->load;
-}
-
-void api_handler(struct api *a, struct http_handler *ret)
-{
-    ret->ctx = a;
-    ret->request = on_request;
 }

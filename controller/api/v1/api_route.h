@@ -10,6 +10,8 @@
 #define API_PREFIX "/api/v1"
 #define API_SEGS_MAX 3
 
+struct api;
+
 enum api_route_flag {
     API_OPEN = 1 << 0, /* no token */
     API_ROOT = 1 << 1, /* path is at the root, not under the prefix */
@@ -25,7 +27,7 @@ struct api_route {
     unsigned flags;
     const char *summary;
     /* Instead of a verb: answers by itself (health, openapi). */
-    void (*answer)(struct service *svc, struct http_request *req);
+    void (*answer)(struct api *a, struct http_request *req);
 };
 
 /* The tables, each ends with path NULL (api_routes_*.c). */

@@ -25,10 +25,9 @@ static const struct bt_schema history_query = {.name = "HistoryQuery",
                                                .fields = history_query_fields,
                                                .size = sizeof(struct service_event_query)};
 
-static void openapi(struct service *svc, struct http_request *req)
+static void openapi(struct api *a, struct http_request *req)
 {
-    (void)svc;
-    const char *text = api_openapi();
+    const char *text = api_openapi(a);
     api_reply_json(req, 200, text, strlen(text));
 }
 
