@@ -30,7 +30,7 @@ def inputs():
     return found
 
 
-def _sources(path):
+def _source_lines():
     """One-line sources of Debian's own archive as this machine has them, sources.list(5)."""
     done = subprocess.run(
         ["apt-get", "indextargets", "--format",
@@ -42,8 +42,17 @@ def _sources(path):
         if origin == "Debian" and codename.split("-")[0] == RELEASE and component == "main":
             if not codename.endswith("-backports"):
                 lines.append(f"deb {uri} {release} main\n")
+    return lines
+
+
+def _sources(path):
+    """apt knows what is Debian's from the archive's own lists: without them they are fetched."""
+    lines = _source_lines()
     if not lines:
-        raise OSError(f"apt knows no source of Debian {RELEASE} here: run apt-get update")
+        subprocess.run(["apt-get", "-qq", "update"], check=True)
+        lines = _source_lines()
+    if not lines:
+        raise OSError(f"apt has no source of Debian {RELEASE} here")
     with open(path, "w", encoding="utf-8") as f:
         f.writelines(lines)
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Runs functions as test cases and prints TAP."""
 
+import signal
 import sys
 import time
 import traceback
@@ -18,6 +19,7 @@ def expect(condition, text):
 def run(cases):
     """Runs each (name, function); returns the exit status."""
     failed = 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # a run that is cut short cleans up too
     print(f"1..{len(cases)}")
     for number, (name, work) in enumerate(cases, 1):
         begin = time.monotonic()

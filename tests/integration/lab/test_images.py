@@ -335,12 +335,17 @@ def test_tiny_stops_fast():
             stops.append(g.stop_by(lambda: g.lxc("stop")))
             g.start((g.four,))
             offs.append(g.stop_by(lambda: g.lxc("attach", "--clear-env", "--", "/sbin/poweroff")))
+        g.start((g.four,))
+        g.ok("/bin/sh", "-c", "(trap '' TERM HUP; while :; do sleep 9; done) >/dev/null 2>&1 &")
+        stubborn = g.stop_by(lambda: g.lxc("stop"))
+        expect(50 <= stubborn < 400, f"with a process that ignores TERM: {stubborn:.0f} ms")
         for signo in ("RTMIN+3", "USR1", "USR2", "PWR"):
             g.start((g.four,))
             os.kill(int(g.pid()), signal_number(signo))
             expect(g.wait_end(5) < 2000, f"SIG{signo} does not end it")
     expect(min(stops) < 100 and min(offs) < 100, f"stop {min(stops):.0f} ms, poweroff {min(offs):.0f}")
-    return f"best of {RUNS}: stop {min(stops):.0f} ms, poweroff typed inside {min(offs):.0f} ms"
+    return (f"best of {RUNS}: stop {min(stops):.0f} ms, poweroff typed inside {min(offs):.0f} ms, with a "
+            f"process that ignores TERM {stubborn:.0f} ms")
 
 
 def signal_number(name):

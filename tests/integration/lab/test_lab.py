@@ -8,6 +8,7 @@ import os
 import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -57,6 +58,16 @@ def live_namespaces():
 def expect_nothing(name):
     left = traces(name)
     expect(not left, "left behind: " + ", ".join(left))
+
+
+@contextlib.contextmanager
+def sleeper(lab, host):
+    p = lab.popen(host, ["sleep", "100"]) if lab else subprocess.Popen(["sleep", "100"])
+    try:
+        yield p
+    finally:
+        p.kill()
+        p.wait()
 
 
 def ping(lab, host, address):
@@ -123,10 +134,9 @@ def test_mends():
                 ping(lab, "h1", address)
         expect(lab.run("h1", ["cat", "/proc/sys/net/ipv4/ip_forward"]).stdout == "1\n", "sysctl")
         kernel.umount(f"{TMP}/a/lab/ns/h2/uts")
-        with lab.popen("h1", ["sleep", "100"]) as p:
+        with sleeper(lab, "h1") as p:
             expect("h2" in lab.up(hosts=2), "a host with a missing pin was not remade")
             expect(p.poll() is None, "remaking h2 ended a process of h1")
-            p.kill()
         ping(lab, "h2", "192.0.2.1")
 
 
@@ -182,11 +192,12 @@ def test_two_labs():
         for lab, info in ((a, ia), (b, ib)):
             ping(lab, "h2", info["controller_address"])
             ping(lab, "h2", "192.0.2.1")
-        with b.popen("h1", ["sleep", "100"]) as p:
+        with sleeper(b, "h1") as p:
+            seen = b.run("h1", ["cat", "/proc/self/mountinfo"]).stdout
+            expect("nsfs" not in seen, "a host holds the namespaces of others")
             a.down()
             expect_nothing(NAME_A)
             expect(p.poll() is None, "the end of one lab ended a process of the other")
-            p.kill()
         ping(b, "h1", "192.0.2.12")
         a.up(hosts=2)
         again = a.info()
@@ -211,8 +222,7 @@ def start_things(lab):
 
 
 def test_down_ends_all():
-    outsider = subprocess.Popen(["sleep", "1000"])
-    with outsider, lab_a() as lab:
+    with sleeper(None, None) as outsider, lab_a() as lab:
         lab.up(hosts=2)
         start_things(lab)
         expect(len(cgroups.members(NAME_A)) >= 3, "the processes did not start")
@@ -223,7 +233,6 @@ def test_down_ends_all():
         expect(not inodes & live_namespaces(), "a namespace lives on")
         lab.down()
         expect(outsider.poll() is None, "a process outside was ended")
-        outsider.kill()
 
 
 def test_wreck_without_state():
@@ -329,8 +338,14 @@ def test_management_is_apart():
             ip netns exec t ping -qc1 -W1 {info['controller_address']} && echo controller
             ip netns exec t ping -qc1 -W1 {info['hosts'][0]['mgmt_address']} && echo management
             true"""
-        done = lab.run("h1", ["sh", "-ec", script])
-        expect(done.returncode == 0, done.stderr)
+        with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0800)) as tap_socket:
+            tap_socket.bind((f"{NAME_A}m1", 0))
+            done = lab.run("h1", ["sh", "-ec", script])
+            expect(done.returncode == 0, done.stderr)
+            tap_socket.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                tap_socket.recv(2048)
+                raise AssertionError("a tenant's packet reached the management link")
         for word in ("no wan", "controller\n", "management\n"):
             expect(word not in done.stdout, f"{word.strip()}: {done.stdout}")
         far = lab.run("wan", ["ping", "-c1", "-W1", info["controller_address"]])

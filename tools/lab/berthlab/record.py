@@ -137,8 +137,10 @@ def publish(record):
 
 
 def withdraw(name):
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(f"{REGISTRY}/{name}.json")
+    """Takes the lab's record out of the registry, half-written ones of a killed `up` too."""
+    for entry in os.listdir(REGISTRY):
+        if entry == f"{name}.json" or (entry.startswith(f"{name}.json.") and entry.endswith(".new")):
+            os.unlink(f"{REGISTRY}/{entry}")
 
 
 def forget_lock(name):
