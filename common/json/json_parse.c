@@ -369,10 +369,14 @@ static bool raw_ok(struct ctx *c, const struct where *at, json_t *v)
         refuse(c, at, "range", "the number is too large");
         return false;
     }
-    json_object_foreach(v, key, item) ok =
-        raw_ok(c, &(struct where){.up = at, .key = key}, item) && ok;
-    json_array_foreach(v, i, item) ok =
-        raw_ok(c, &(struct where){.up = at, .index = i}, item) && ok;
+    json_object_foreach(v, key, item)
+    {
+        ok = raw_ok(c, &(struct where){.up = at, .key = key}, item) && ok;
+    }
+    json_array_foreach(v, i, item)
+    {
+        ok = raw_ok(c, &(struct where){.up = at, .index = i}, item) && ok;
+    }
     return ok;
 }
 

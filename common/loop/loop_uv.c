@@ -35,6 +35,7 @@ static void on_async(uv_async_t *handle)
 {
     struct loop_uv *u = BT_CONTAINER_OF(handle, struct loop_uv, async);
     (void)loop_run_posts(&u->base);
+    loop_timers_fire(&u->base, bt_mono_ms(&u->base.clock), SIZE_MAX);
     if (atomic_load(&u->base.stop))
         uv_stop(&u->uv);
 }
@@ -59,9 +60,16 @@ static void uv_world_arm(struct bt_loop *l)
         return;
     }
     int64_t delay = due - bt_mono_ms(&l->clock);
-    delay = delay < 0 ? 0 : delay > ARM_MAX_MS ? ARM_MAX_MS : delay;
+    if (delay <= 0) {
+        /* A libuv timer of 0 that is started by a timer fires before any descriptor is looked at.
+         */
+        (void)uv_timer_stop(&u->timer);
+        (void)uv_async_send(&u->async);
+        return;
+    }
     uv_update_time(&u->uv);
-    (void)uv_timer_start(&u->timer, on_timer, (uint64_t)delay, 0);
+    (void)uv_timer_start(&u->timer, on_timer, (uint64_t)(delay < ARM_MAX_MS ? delay : ARM_MAX_MS),
+                         0);
 }
 
 static void refuse_leftover(uv_handle_t *handle, void *arg)

@@ -108,7 +108,7 @@ static void largest_frame(void **state)
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
-        int rc = bt_frame_send(l.a, big, BT_FRAME_MAX, NULL, 0, &l.err);
+        int rc = bt_frame_send(l.a, big, BT_FRAME_MAX, (int[]){0}, 1, &l.err);
         rc = rc < 0 ? rc : bt_frame_send(l.a, "end", 3, NULL, 0, &l.err);
         _exit(rc < 0);
     }
@@ -118,6 +118,7 @@ static void largest_frame(void **state)
     int status = 0;
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_int_equal(status, 0);
+    assert_int_equal(l.r.n_fds, 1); /* once, however many pieces the frame went in */
     free(big);
     line_fini(&l);
 }

@@ -32,6 +32,9 @@ static void sets_and_removes(void **state)
     assert_ptr_equal(bt_map_remove(&m, "one"), &b);
     assert_null(bt_map_find(&m, "one"));
     assert_int_equal(m.len, 1);
+    assert_int_equal(m.tombs, 1);
+    assert_null(bt_map_set(&m, "one", &b));
+    assert_int_equal(m.tombs, 0); /* the place is used again */
     bt_map_fini(&m);
     assert_int_equal(m.len, 0);
     bt_map_fini(&m);

@@ -164,7 +164,8 @@ static void works_run_at_once(void **state)
     hall_free(h);
 }
 
-static void queue_is_bounded(struct bt_loop *l)
+/* @extra: a thread may have taken one off the queue meanwhile. */
+static void queue_is_bounded(struct bt_loop *l, int extra)
 {
     struct hall *h = hall_new(l, 1, 3);
     struct job jobs[8];
@@ -177,7 +178,7 @@ static void queue_is_bounded(struct bt_loop *l)
         assert_true(rc == 0 || rc == -BT_E_UNAVAILABLE);
         taken += rc == 0;
     }
-    assert_true(taken >= 3 && taken <= 4);
+    assert_true(taken >= 3 && taken <= 3 + extra);
     assert_int_equal(bt_pool_load(h->pool), taken);
     h->stop_at = taken;
     bt_loop_run(l);
@@ -188,8 +189,8 @@ static void queue_is_bounded(struct bt_loop *l)
 static void queues_are_bounded(void **state)
 {
     (void)state;
-    queue_is_bounded(uv_loop());
-    queue_is_bounded(bt_loop_new_virtual(0));
+    queue_is_bounded(uv_loop(), 1);
+    queue_is_bounded(bt_loop_new_virtual(0), 0);
 }
 
 /* Free while one work runs, one has finished unseen, and others wait behind it: each done() once.
