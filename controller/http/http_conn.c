@@ -120,11 +120,13 @@ static void flushed(struct http_conn *c)
     c->out_at = 0;
     if (c->out.cap > HTTP_LOW_WATER)
         bt_buf_fini(&c->out);
-    if (c->state == CONN_REPLY && !c->close_after) {
+    if (c->state != CONN_REPLY)
+        return;
+    if (!c->close_after) {
         c->scanned = 0;
         c->head_begun = false;
         http_conn_enter(c, CONN_HEAD, HTTP_IDLE_MS);
-    } else if (c->close_after && c->state != CONN_LINGER) {
+    } else {
         http_tls_shutdown(c->ssl);
         c->told_end = true;
         (void)shutdown(c->fd, SHUT_WR);
@@ -164,6 +166,13 @@ static void flush(struct http_conn *c)
 }
 
 /* ---- reading ---- */
+
+/* In WAIT and REPLY the next request stays in the socket, and a half-closed peer gets its answer. */
+static bool may_fill(const struct http_conn *c)
+{
+    return c->state != CONN_TLS && c->state != CONN_WAIT && c->state != CONN_LINGER &&
+           wants_read(c);
+}
 
 /* One record into `in`; false when there is none. */
 static bool fill(struct http_conn *c)
@@ -277,8 +286,7 @@ static void on_event(struct bt_watch *w, int events)
         c->hushed = true;
     work(c);
     for (int i = 0; i < READS_A_TURN && events & BT_READABLE; i++) {
-        if (c->state <= CONN_TLS || c->state >= CONN_LINGER || !wants_read(c) || c->hushed ||
-            !fill(c))
+        if (!may_fill(c) || !fill(c))
             break;
         work(c);
     }

@@ -211,7 +211,8 @@ static bool head_take(struct http_conn *c)
         return false;
     if (!c->head_begun) {
         c->head_begun = true;
-        bt_timer_start(&c->deadline, HTTP_HEAD_MS);
+        int64_t whole = request_deadline_ms(c);
+        bt_timer_start(&c->deadline, whole < HTTP_HEAD_MS ? whole : HTTP_HEAD_MS);
     }
     int n = http_head_end(c->in.data, c->in.len, &c->scanned);
     if (n == 0 && c->in.len < HTTP_HEAD_MAX)

@@ -56,8 +56,6 @@ static int head_done(struct http_frame_in *in)
 {
     const unsigned char *h = in->head;
     unsigned n = h[1] & 0x7f;
-    if (h[0] & 0x70 || !(h[1] & 0x80)) /* no extension was agreed on; clients mask */
-        return -HTTP_CLOSE_PROTOCOL;
     in->fin = h[0] & 0x80;
     in->opcode = (enum http_opcode)(h[0] & 0x0f);
     in->payload_len = n == 126 ? big_endian(h + 2, 2) : n == 127 ? big_endian(h + 2, 8) : n;
@@ -134,7 +132,9 @@ int http_frame_feed(struct http_frame_in *in, const char *data, size_t n, size_t
     while (rc == 0 && (at < n || (in->in_payload && in->payload_at == in->payload_len))) {
         if (!in->in_payload) {
             in->head[in->head_len++] = (unsigned char)data[at++];
-            if (in->head_len >= 2 && in->head_len == head_size(in->head[1]))
+            if (in->head_len == 2 && (in->head[0] & 0x70 || !(in->head[1] & 0x80)))
+                rc = -HTTP_CLOSE_PROTOCOL; /* no extension was agreed on; clients mask */
+            else if (in->head_len > 2 && in->head_len == head_size(in->head[1]))
                 rc = head_done(in);
             continue;
         }

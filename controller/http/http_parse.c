@@ -99,6 +99,17 @@ static int parse_target(char *target, struct http_head *h, struct bt_err *err)
     return rc < 0 ? rc : check_query(query ? query : "", h, err);
 }
 
+static bool digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* "HTTP/" digit "." digit, whatever the digits */
+static bool version_form(const char *s)
+{
+    return bt_starts_with(s, "HTTP/") && digit(s[5]) && s[6] == '.' && digit(s[7]) && s[8] == '\0';
+}
+
 static int parse_request_line(char *line, struct http_head *h, struct bt_err *err)
 {
     char *target = strchr(line, ' ');
@@ -115,8 +126,7 @@ static int parse_request_line(char *line, struct http_head *h, struct bt_err *er
         return bad(h, 400, err, "the method is too long");
     h->method = http_method_from_str(line);
     if (!bt_streq(version, "HTTP/1.1") && !bt_streq(version, "HTTP/1.0"))
-        return bad(h, bt_starts_with(version, "HTTP/") ? 505 : 400, err,
-                   "the version is not HTTP/1.1");
+        return bad(h, version_form(version) ? 505 : 400, err, "the version is not HTTP/1.1");
     h->minor = version[7] - '0';
     return parse_target(target, h, err);
 }
