@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "common/json/json_load.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "common/base/str.h"
 #include "common/json/json_priv.h"
 
 /* What jansson says about a text that is JSON in shape and still not taken. */
@@ -19,6 +22,20 @@ static const struct {
     {json_error_null_byte_in_key, "pattern", "\\u0000 is not accepted"},
     {json_error_stack_overflow, "depth", "nested too deep"},
 };
+
+void bt_field_error_add(struct bt_field_errors *errs, const char *field, const char *code,
+                        const char *fmt, ...)
+{
+    if (errs->n == BT_FIELD_ERRORS_MAX)
+        return;
+    struct bt_field_error *e = &errs->list[errs->n++];
+    (void)bt_strcpy(e->field, sizeof e->field, field);
+    (void)bt_strcpy(e->code, sizeof e->code, code);
+    va_list ap;
+    va_start(ap, fmt);
+    (void)vsnprintf(e->message, sizeof e->message, fmt, ap);
+    va_end(ap);
+}
 
 static int refuse_field(const struct json_scan *at, const char *code, const char *message,
                         struct bt_field_errors *errs, struct bt_err *err)

@@ -38,20 +38,6 @@ struct slot {
 static void parse_object(struct ctx *c, const struct where *at, const struct bt_schema *s,
                          json_t *v, void *obj);
 
-void bt_field_error_add(struct bt_field_errors *errs, const char *field, const char *code,
-                        const char *fmt, ...)
-{
-    if (errs->n == BT_FIELD_ERRORS_MAX)
-        return;
-    struct bt_field_error *e = &errs->list[errs->n++];
-    (void)bt_strcpy(e->field, sizeof e->field, field);
-    (void)bt_strcpy(e->code, sizeof e->code, code);
-    va_list ap;
-    va_start(ap, fmt);
-    (void)vsnprintf(e->message, sizeof e->message, fmt, ap);
-    va_end(ap);
-}
-
 /* Keys come from strangers: what is not printable ASCII shows as "?". */
 static void print_where(const struct where *at, struct bt_buf *b)
 {
