@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "common/json/json_doc.h"
 
-#include <jansson.h>
 #include <string.h>
+
+#include "common/json/json_load.h"
 
 /* struct bt_doc is a json_t seen from outside. */
 static const json_t *in(const struct bt_doc *d)
@@ -17,10 +18,10 @@ static const struct bt_doc *out_of(const json_t *j)
 
 int bt_doc_parse(const char *text, size_t len, struct bt_doc **ret, struct bt_err *err)
 {
-    json_error_t why;
-    json_t *j = json_loadb(text, len, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &why);
-    if (!j)
-        return bt_fail(err, BT_E_BAD_REQUEST, "not JSON: %s (line %d)", why.text, why.line);
+    struct bt_err why = BT_ERR_INIT;
+    json_t *j = NULL;
+    if (json_load(&(struct json_source){text, len, JSON_DECODE_ANY}, &j, NULL, &why) < 0)
+        return bt_fail(err, BT_E_BAD_REQUEST, "%s", why.msg);
     *ret = (struct bt_doc *)j;
     return 0;
 }
