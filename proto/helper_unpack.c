@@ -28,21 +28,14 @@ static const struct bt_field fetch_ok_schema_fields[] = {F_ID(bytes, 0, NULL), F
 static F_SCHEMA(fetch_ok_schema, "HelperFetchOk", NULL);
 #undef FT
 
-#define FT helper_err
-static const struct bt_field err_schema_fields[] = {F_STR(code, 64, "", BT_REQUIRED, NULL),
-                                                    F_STR(message, 400, "", 0, NULL),
-                                                    F_STR(step, 64, "", 0, NULL), F_END};
-static F_SCHEMA(err_schema, "HelperError", NULL);
-#undef FT
-
 #define FT helper_unpack_reply
 static const struct bt_field helper_unpack_reply_schema_fields[] = {
-    F_OPTR(ok, &unpack_ok_schema, 0, NULL), F_OPTR(err, &err_schema, 0, NULL), F_END};
+    F_OPTR(ok, &unpack_ok_schema, 0, NULL), F_OPTR(err, &helper_err_schema, 0, NULL), F_END};
 F_SCHEMA(helper_unpack_reply_schema, "HelperUnpackReply", NULL);
 #undef FT
 
 #define FT helper_fetch_reply
 static const struct bt_field helper_fetch_reply_schema_fields[] = {
-    F_OPTR(ok, &fetch_ok_schema, 0, NULL), F_OPTR(err, &err_schema, 0, NULL), F_END};
+    F_OPTR(ok, &fetch_ok_schema, 0, NULL), F_OPTR(err, &helper_err_schema, 0, NULL), F_END};
 F_SCHEMA(helper_fetch_reply_schema, "HelperFetchReply", NULL);
 #undef FT

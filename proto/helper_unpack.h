@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
-#include "common/json/json.h"
+#include "proto/helper_container.h"
 
 /*
  * Frames of `berth-unpack MODE` (common/base/frame.h, the socket is descriptor 3): one request, one
@@ -27,10 +27,6 @@ struct helper_fetch_request {
 
 struct helper_fetch_ok {
     int64_t bytes;
-};
-
-struct helper_err {
-    char *code, *message, *step;
 };
 
 struct helper_unpack_reply {
