@@ -138,8 +138,8 @@ void db_stmt_clear(struct db_conn *c);
 int db_stmt_bind(struct db_conn *c, struct db_stmt *s, const struct db_arg *args, size_t n_args,
                  struct bt_err *err);
 
-/** Bind column @col of @row to parameter @at. INTERNAL when an enum is out of range. */
-int db_stmt_bind_col(struct db_conn *c, struct db_stmt *s, int at, const struct db_col *col,
+/** Bind each column of @t in @row, in order. INTERNAL when an enum is out of range. */
+int db_stmt_bind_row(struct db_conn *c, struct db_stmt *s, const struct db_table *t,
                      const void *row, struct bt_err *err);
 
 /** Read the present row into @row (overwritten) by the names of @t; INTERNAL when a column is not

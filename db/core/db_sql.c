@@ -23,18 +23,23 @@ int db_tx_alive(struct db_tx *tx, struct bt_err *err)
     return 0;
 }
 
-/* The statement of constant text @sql, bound and ready to step. */
-static int prepared(struct db_tx *tx, const char *sql, const struct db_arg *args, size_t n_args,
-                    struct db_stmt **ret, struct bt_err *err)
+struct query {
+    const char *sql;
+    const struct db_arg *args;
+    size_t n_args;
+};
+
+/* The statement of a constant text, bound and ready to step. */
+static int prepared(struct db_tx *tx, struct query q, struct db_stmt **ret, struct bt_err *err)
 {
     int rc = db_tx_alive(tx, err);
     if (rc < 0)
         return rc;
-    struct db_stmt *s = db_stmt_find(tx->conn, sql);
+    struct db_stmt *s = db_stmt_find(tx->conn, q.sql);
     if (!s)
-        rc = db_stmt_add(tx->conn, sql, sql, &s, err);
+        rc = db_stmt_add(tx->conn, q.sql, q.sql, &s, err);
     if (rc == 0)
-        rc = db_stmt_bind(tx->conn, s, args, n_args, err);
+        rc = db_stmt_bind(tx->conn, s, q.args, q.n_args, err);
     if (rc == 0)
         *ret = s;
     return rc;
@@ -44,7 +49,7 @@ int db_exec(struct db_tx *tx, const char *sql, const struct db_arg *args, size_t
             int64_t *ret_changes, struct bt_err *err)
 {
     struct db_stmt *s = NULL;
-    int rc = prepared(tx, sql, args, n_args, &s, err);
+    int rc = prepared(tx, (struct query){sql, args, n_args}, &s, err);
     if (rc == 0)
         rc = db_stmt_finish(tx->conn, s, err);
     if (rc == 0 && ret_changes)
@@ -56,7 +61,7 @@ int db_int(struct db_tx *tx, const char *sql, const struct db_arg *args, size_t 
            int64_t *ret, struct bt_err *err)
 {
     struct db_stmt *s = NULL;
-    int rc = prepared(tx, sql, args, n_args, &s, err);
+    int rc = prepared(tx, (struct query){sql, args, n_args}, &s, err);
     if (rc == 0)
         rc = db_stmt_first(tx->conn, s, err);
     if (rc < 0)
@@ -69,7 +74,7 @@ int db_text(struct db_tx *tx, const char *sql, const struct db_arg *args, size_t
             struct bt_err *err)
 {
     struct db_stmt *s = NULL;
-    int rc = prepared(tx, sql, args, n_args, &s, err);
+    int rc = prepared(tx, (struct query){sql, args, n_args}, &s, err);
     if (rc == 0)
         rc = db_stmt_first(tx->conn, s, err);
     if (rc < 0)
@@ -85,7 +90,7 @@ int db_row(struct db_tx *tx, const struct db_table *t, const char *sql, const st
            size_t n_args, void *row, struct bt_err *err)
 {
     struct db_stmt *s = NULL;
-    int rc = prepared(tx, sql, args, n_args, &s, err);
+    int rc = prepared(tx, (struct query){sql, args, n_args}, &s, err);
     if (rc == 0)
         rc = db_stmt_first(tx->conn, s, err);
     if (rc < 0)
@@ -126,7 +131,7 @@ int db_rows(struct db_tx *tx, const struct db_table *t, const char *sql, const s
 {
     struct db_stmt *s = NULL;
     struct bt_arr out = {0};
-    int rc = prepared(tx, sql, args, n_args, &s, err);
+    int rc = prepared(tx, (struct query){sql, args, n_args}, &s, err);
     if (rc < 0)
         return rc;
     rc = rows_read(tx->conn, s, t, &out, err);

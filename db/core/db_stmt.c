@@ -186,13 +186,18 @@ static int arg_of(const struct db_col *col, const void *row, struct db_arg *ret,
     return bt_fail(err, BT_E_INTERNAL, "column %s has no type", col->name);
 }
 
-int db_stmt_bind_col(struct db_conn *c, struct db_stmt *s, int at, const struct db_col *col,
+int db_stmt_bind_row(struct db_conn *c, struct db_stmt *s, const struct db_table *t,
                      const void *row, struct bt_err *err)
 {
-    struct db_arg arg;
-    int rc = arg_of(col, row, &arg, err);
-    if (rc == 0 && bind_one(s->st, at, &arg) != SQLITE_OK)
-        rc = db_conn_fail(c, col->name, err);
+    int rc = 0;
+    for (int i = 0; t->cols[i].name && rc == 0; i++) {
+        struct db_arg arg;
+        rc = arg_of(&t->cols[i], row, &arg, err);
+        if (rc == 0 && bind_one(s->st, i + 1, &arg) != SQLITE_OK)
+            rc = db_conn_fail(c, t->cols[i].name, err);
+    }
+    if (rc < 0)
+        db_stmt_reset(s);
     return rc;
 }
 

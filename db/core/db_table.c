@@ -82,17 +82,6 @@ static int table_stmt(struct db_tx *tx, const struct db_table *t, enum table_op 
     return rc;
 }
 
-static int bind_row(struct db_tx *tx, struct db_stmt *s, const struct db_table *t, const void *row,
-                    struct bt_err *err)
-{
-    int rc = 0;
-    for (int i = 0; t->cols[i].name && rc == 0; i++)
-        rc = db_stmt_bind_col(tx->conn, s, i + 1, &t->cols[i], row, err);
-    if (rc < 0)
-        db_stmt_reset(s);
-    return rc;
-}
-
 static int64_t row_id(const struct db_table *t, const void *row)
 {
     return *(const int64_t *)(const void *)((const char *)row + t->cols[0].off);
@@ -104,7 +93,7 @@ int db_insert(struct db_tx *tx, const struct db_table *t, const void *row, int64
     struct db_stmt *s = NULL;
     int rc = table_stmt(tx, t, OP_INSERT, &s, err);
     if (rc == 0)
-        rc = bind_row(tx, s, t, row, err);
+        rc = db_stmt_bind_row(tx->conn, s, t, row, err);
     if (rc < 0)
         return rc;
     if (has_rowid(t) && row_id(t, row) == 0)
@@ -129,7 +118,7 @@ int db_update(struct db_tx *tx, const struct db_table *t, const void *row, struc
     struct db_stmt *s = NULL;
     int rc = table_stmt(tx, t, OP_UPDATE, &s, err);
     if (rc == 0)
-        rc = bind_row(tx, s, t, row, err);
+        rc = db_stmt_bind_row(tx->conn, s, t, row, err);
     return rc < 0 ? rc : finish_one(tx, s, t, err);
 }
 

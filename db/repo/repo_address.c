@@ -66,11 +66,11 @@ static int run_end(struct db_tx *tx, int64_t pool_id, int64_t n, int64_t *ret, s
                   DB_ARGS(DB_I(pool_id), DB_I(n)), ret, err);
 }
 
-/* The first free number in [@from, @r->last], -1 when there is none. */
+/* The first free number of a range, -1 when there is none. */
 static int first_free(struct db_tx *tx, int64_t pool_id, const struct repo_pool_range *r,
-                      int64_t from, int64_t *ret, struct bt_err *err)
+                      int64_t *ret, struct bt_err *err)
 {
-    int64_t n = from < r->first ? r->first : from;
+    int64_t n = r->first;
     while (n <= r->last) {
         bool used = n == r->skip;
         if (used) {
@@ -96,17 +96,19 @@ static int first_free(struct db_tx *tx, int64_t pool_id, const struct repo_pool_
 static int next_free(struct db_tx *tx, const struct repo_pool_row *pool, int64_t *ret,
                      struct bt_err *err)
 {
-    struct repo_pool_range range;
+    struct repo_pool_range range = {0};
     int64_t cursor = 0;
     int64_t n = -1;
     int rc = repo_pool_range(pool, &range, err);
     if (rc == 0)
         rc = db_int(tx, "SELECT cursor FROM pools WHERE id = ?1", DB_ARGS(DB_I(pool->id)), &cursor,
                     err);
+    struct repo_pool_range rest = range;
+    rest.first = cursor > range.first ? cursor : range.first;
     if (rc == 0)
-        rc = first_free(tx, pool->id, &range, cursor, &n, err);
+        rc = first_free(tx, pool->id, &rest, &n, err);
     if (rc == 0 && n < 0)
-        rc = first_free(tx, pool->id, &range, 0, &n, err);
+        rc = first_free(tx, pool->id, &range, &n, err);
     if (rc == 0 && n < 0)
         rc = bt_fail(err, BT_E_POOL_EXHAUSTED, "no free address in pool %s", pool->name);
     if (rc == 0)

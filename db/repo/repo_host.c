@@ -132,8 +132,9 @@ int repo_host_allocated(struct db_tx *tx, int64_t host_id, struct repo_host_allo
 {
     return db_row(tx, &repo_host_allocated_table,
                   "SELECT ?1 AS host_id,"
-                  " coalesce(sum(iif(trashed_at = 0, alloc_cpus, 0)), 0) AS cpus,"
-                  " coalesce(sum(iif(trashed_at = 0, alloc_memory_bytes, 0)), 0) AS memory_bytes,"
+                  " coalesce(sum(CASE WHEN trashed_at = 0 THEN alloc_cpus ELSE 0 END), 0) AS cpus,"
+                  " coalesce(sum(CASE WHEN trashed_at = 0 THEN alloc_memory_bytes ELSE 0 END), 0) "
+                  "AS memory_bytes,"
                   " coalesce(sum(alloc_disk_bytes), 0) AS disk_bytes,"
                   " coalesce(sum(trashed_at = 0), 0) AS instances,"
                   " coalesce(sum(trashed_at > 0), 0) AS trashed"
@@ -143,12 +144,13 @@ int repo_host_allocated(struct db_tx *tx, int64_t host_id, struct repo_host_allo
 
 int repo_host_allocated_all(struct db_tx *tx, struct bt_arr *ret, struct bt_err *err)
 {
-    return db_rows(tx, &repo_host_allocated_table,
-                   "SELECT host_id, sum(iif(trashed_at = 0, alloc_cpus, 0)) AS cpus,"
-                   " sum(iif(trashed_at = 0, alloc_memory_bytes, 0)) AS memory_bytes,"
-                   " sum(alloc_disk_bytes) AS disk_bytes, sum(trashed_at = 0) AS instances,"
-                   " sum(trashed_at > 0) AS trashed"
-                   " FROM instances WHERE host_id IS NOT NULL AND purged_at = 0"
-                   " GROUP BY host_id ORDER BY host_id LIMIT 1000000",
-                   DB_NOARGS, ret, err);
+    return db_rows(
+        tx, &repo_host_allocated_table,
+        "SELECT host_id, sum(CASE WHEN trashed_at = 0 THEN alloc_cpus ELSE 0 END) AS cpus,"
+        " sum(CASE WHEN trashed_at = 0 THEN alloc_memory_bytes ELSE 0 END) AS memory_bytes,"
+        " sum(alloc_disk_bytes) AS disk_bytes, sum(trashed_at = 0) AS instances,"
+        " sum(trashed_at > 0) AS trashed"
+        " FROM instances WHERE host_id IS NOT NULL AND purged_at = 0"
+        " GROUP BY host_id ORDER BY host_id LIMIT 1000000",
+        DB_NOARGS, ret, err);
 }

@@ -238,7 +238,8 @@ int repo_instance_set_seen(struct db_tx *tx, int64_t id, const struct repo_insta
         "UPDATE instances SET version = version + (state <> ?2 OR observed_generation < ?3"
         " OR (?4 <> 0 AND started_at <> ?4) OR (?5 IS NOT NULL AND effective <> ?5)),"
         " state = ?2, observed_generation = max(observed_generation, ?3),"
-        " started_at = iif(?4 <> 0, ?4, started_at), effective = coalesce(?5, effective)"
+        " started_at = CASE WHEN ?4 <> 0 THEN ?4 ELSE started_at END, effective = coalesce(?5, "
+        "effective)"
         " WHERE id = ?1",
         DB_ARGS(DB_I(id), repo_cols_enum(enum_instance_state, seen->state),
                 DB_I(seen->observed_generation), DB_I(seen->started_at), DB_T(seen->effective)),
@@ -334,7 +335,8 @@ int repo_instance_purge(struct db_tx *tx, int64_t id, struct bt_err *err)
 {
     return repo_cols_change(
         tx,
-        "UPDATE instances SET purged_at = ?2, trashed_at = iif(trashed_at = 0, ?2, trashed_at),"
+        "UPDATE instances SET purged_at = ?2, trashed_at = CASE WHEN trashed_at = 0 THEN ?2 ELSE "
+        "trashed_at END,"
         " state = 'deleted', desired = 'deleted', locked_by = NULL,"
         " previous_external_id = coalesce(external_id, previous_external_id), external_id = NULL,"
         " password_hash = NULL, user_data = NULL, version = version + 1"

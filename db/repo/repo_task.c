@@ -140,16 +140,17 @@ static int not_open(struct db_tx *tx, int64_t id, struct bt_err *err)
 int repo_task_move(struct db_tx *tx, int64_t id, const struct repo_task_move *m, struct bt_err *err)
 {
     int64_t changes = 0;
-    int rc = db_exec(tx,
-                     "UPDATE tasks SET state = ?2, progress = CASE WHEN ?2 = 'success' THEN 100"
-                     " WHEN ?3 < 0 THEN progress ELSE ?3 END, step = coalesce(?4, step),"
-                     " waiting_for = ?5,"
-                     " started_at = iif(started_at = 0 AND ?2 = 'running', ?6, started_at),"
-                     " finished_at = iif(?2 IN ('success', 'error', 'cancelled'), ?6, 0)"
-                     " WHERE id = ?1 AND finished_at = 0",
-                     DB_ARGS(DB_I(id), repo_cols_enum(enum_task_state, m->state), DB_I(m->progress),
-                             DB_T(m->step), DB_T(m->waiting_for), DB_I(db_tx_now_ms(tx))),
-                     &changes, err);
+    int rc = db_exec(
+        tx,
+        "UPDATE tasks SET state = ?2, progress = CASE WHEN ?2 = 'success' THEN 100"
+        " WHEN ?3 < 0 THEN progress ELSE ?3 END, step = coalesce(?4, step),"
+        " waiting_for = ?5,"
+        " started_at = CASE WHEN started_at = 0 AND ?2 = 'running' THEN ?6 ELSE started_at END,"
+        " finished_at = CASE WHEN ?2 IN ('success', 'error', 'cancelled') THEN ?6 ELSE 0 END"
+        " WHERE id = ?1 AND finished_at = 0",
+        DB_ARGS(DB_I(id), repo_cols_enum(enum_task_state, m->state), DB_I(m->progress),
+                DB_T(m->step), DB_T(m->waiting_for), DB_I(db_tx_now_ms(tx))),
+        &changes, err);
     return rc < 0 || changes > 0 ? rc : not_open(tx, id, err);
 }
 

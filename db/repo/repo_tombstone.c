@@ -40,10 +40,11 @@ int repo_tombstone_set_purge_at(struct db_tx *tx, const char *uuid, int64_t purg
 
 int repo_tombstone_set_purged(struct db_tx *tx, const char *uuid, struct bt_err *err)
 {
-    return repo_cols_change(tx,
-                            "UPDATE tombstones SET purged_at = iif(purged_at = 0, ?2, purged_at)"
-                            " WHERE uuid = ?1",
-                            DB_ARGS(DB_T(uuid), DB_I(db_tx_now_ms(tx))), err);
+    return repo_cols_change(
+        tx,
+        "UPDATE tombstones SET purged_at = CASE WHEN purged_at = 0 THEN ?2 ELSE purged_at END"
+        " WHERE uuid = ?1",
+        DB_ARGS(DB_T(uuid), DB_I(db_tx_now_ms(tx))), err);
 }
 
 int repo_tombstone_delete(struct db_tx *tx, const char *uuid, struct bt_err *err)

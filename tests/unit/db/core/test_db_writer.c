@@ -483,6 +483,35 @@ static void the_log_is_kept_short(void **state)
     assert_true(st.st_size < 8 << 20);
 }
 
+static off_t wal_size(const struct fixture *f)
+{
+    char wal[96];
+    struct stat st;
+    (void)snprintf(wal, sizeof wal, "%s-wal", f->t.path);
+    assert_int_equal(stat(wal, &st), 0);
+    return st.st_size;
+}
+
+static void an_idle_writer_empties_the_log(void **state)
+{
+    struct fixture *f = *state;
+    struct item it = item_of(f, 1);
+    struct db_stats s;
+    submit(&it);
+    settle(f);
+    assert_true(wal_size(f) > 0);
+    db_ckpt_idle(&f->t.db->writer);
+    assert_int_equal(wal_size(f), 0);
+    db_stats_get(f->t.db, &s);
+    assert_int_equal(s.wal_bytes, 0);
+    /* Nothing new: nothing to do. */
+    uint64_t before = s.checkpoints;
+    db_ckpt_idle(&f->t.db->writer);
+    db_stats_get(f->t.db, &s);
+    assert_int_equal(s.checkpoints, before);
+    assert_int_equal(stored(f), 1);
+}
+
 /* ---- on a real loop, with the thread ---- */
 
 struct reader {
@@ -608,6 +637,7 @@ int main(void)
         VIRTUAL(a_failed_commit_ends_the_process),
         VIRTUAL(a_backup_is_a_whole_database),
         VIRTUAL(the_log_is_kept_short),
+        VIRTUAL(an_idle_writer_empties_the_log),
         VIRTUAL(reads_on_a_virtual_loop),
         REAL(the_thread_commits_in_groups),
         REAL(closing_finishes_what_is_queued),

@@ -119,9 +119,9 @@ struct hot {
 };
 
 static const struct hot hot[] = {
-    {"SELECT ?1 AS host_id, coalesce(sum(iif(",
+    {"SELECT ?1 AS host_id, coalesce(sum(CASE",
      "USING COVERING INDEX instances_alloc (host_id=? AND purged_at=?)"},
-    {"SELECT host_id, sum(iif(", "USING COVERING INDEX instances_alloc"},
+    {"SELECT host_id, sum(CASE", "USING COVERING INDEX instances_alloc"},
     {"SELECT * FROM instances WHERE tenant_id = ?1 AND name", "USING INDEX instances_name"},
     {"SELECT * FROM instances WHERE uuid", "USING INDEX sqlite_autoindex_instances_1"},
     {"SELECT * FROM instances WHERE tenant_id = ?3",
