@@ -167,7 +167,8 @@ static void flush(struct http_conn *c)
 
 /* ---- reading ---- */
 
-/* In WAIT and REPLY the next request stays in the socket, and a half-closed peer gets its answer. */
+/* In WAIT and REPLY the next request stays in the socket, and a half-closed peer gets its answer.
+ */
 static bool may_fill(const struct http_conn *c)
 {
     return c->state != CONN_TLS && c->state != CONN_WAIT && c->state != CONN_LINGER &&

@@ -5,7 +5,7 @@
 #include "common/base/ip.h"
 #include "common/base/list.h"
 #include "common/base/map.h"
-#include "controller/http/http_frame.h"
+#include "common/rpc/rpc_frame.h"
 #include "controller/http/http_parse.h"
 #include "controller/http/http_server.h"
 #include "controller/http/http_tls.h"
@@ -98,7 +98,7 @@ struct http_conn {
     struct http_exchange *ex;
     struct http_stream *stream;
     struct http_ws *ws;
-    struct http_frame_in frames;
+    struct rpc_frame_in frames;
     bool ws_closing; /* our close frame is queued */
     bool ws_over;    /* the low-water mark was passed */
     int64_t heard_ms;

@@ -72,7 +72,7 @@ static void established(struct http_conn *c, struct http_ws *ws)
     ws->impl = c;
     c->heard_ms = http_conn_now_ms(c);
     c->progress_ms = c->heard_ms;
-    http_frame_init(&c->frames);
+    rpc_frame_init(&c->frames, true);
     http_conn_enter(c, CONN_WS, HTTP_WS_TICK_MS);
     http_conn_kick(c);
 }
@@ -105,9 +105,9 @@ void http_ws_upgrade(struct http_conn *c)
 
 /* ---- sending ---- */
 
-static bool send_frame(struct http_conn *c, enum http_opcode op, const void *data, size_t n)
+static bool send_frame(struct http_conn *c, enum rpc_opcode op, const void *data, size_t n)
 {
-    bool ok = http_frame_emit(op, data, n, &c->out);
+    bool ok = rpc_frame_emit(op, NULL, data, n, &c->out);
     c->ws_over = c->ws_over || http_conn_queued(c) >= HTTP_LOW_WATER;
     http_conn_kick(c); /* an overflow of the queue ends the connection there */
     return ok;
@@ -116,10 +116,10 @@ static bool send_frame(struct http_conn *c, enum http_opcode op, const void *dat
 size_t http_ws_send(struct http_ws *ws, const void *data, size_t n, bool binary)
 {
     struct http_conn *c = ws->impl;
-    assert(n <= HTTP_FRAME_MESSAGE_MAX);
+    assert(n <= RPC_FRAME_MESSAGE_MAX);
     if (!c || c->state != CONN_WS || c->ws_closing)
         return 0;
-    (void)send_frame(c, binary ? HTTP_OP_BINARY : HTTP_OP_TEXT, data, n);
+    (void)send_frame(c, binary ? RPC_OP_BINARY : RPC_OP_TEXT, data, n);
     return http_conn_queued(c);
 }
 
@@ -129,7 +129,7 @@ static void send_close(struct http_conn *c, int code)
     if (c->ws_closing)
         return;
     c->ws_closing = true;
-    (void)send_frame(c, HTTP_OP_CLOSE, payload, code == HTTP_CLOSE_NO_CODE ? 0 : 2);
+    (void)send_frame(c, RPC_OP_CLOSE, payload, code == RPC_CLOSE_NO_CODE ? 0 : 2);
 }
 
 void http_ws_close(struct http_ws *ws, int code)
@@ -161,36 +161,36 @@ static void wind_up(struct http_conn *c)
         http_conn_die(c);
 }
 
-static void frame_act(struct http_conn *c, const struct http_frame *f)
+static void frame_act(struct http_conn *c, const struct rpc_frame *f)
 {
     switch (f->opcode) {
-    case HTTP_OP_TEXT:
-    case HTTP_OP_BINARY:
+    case RPC_OP_TEXT:
+    case RPC_OP_BINARY:
         if (!c->ws_closing)
-            c->ws->message(c->ws, f->data, f->len, f->opcode == HTTP_OP_BINARY);
+            c->ws->message(c->ws, f->data, f->len, f->opcode == RPC_OP_BINARY);
         return;
-    case HTTP_OP_PING:
+    case RPC_OP_PING:
         if (!c->ws_closing)
-            (void)send_frame(c, HTTP_OP_PONG, f->data, f->len);
+            (void)send_frame(c, RPC_OP_PONG, f->data, f->len);
         return;
-    case HTTP_OP_PONG:
+    case RPC_OP_PONG:
         return;
-    case HTTP_OP_CLOSE:
-        send_close(c, http_frame_close_code(f->data, f->len));
+    case RPC_OP_CLOSE:
+        send_close(c, rpc_frame_close_code(f->data, f->len));
         wind_up(c);
         return;
-    case HTTP_OP_CONTINUATION:
+    case RPC_OP_CONTINUATION:
         return;
     }
 }
 
 bool http_ws_process(struct http_conn *c)
 {
-    struct http_frame f;
+    struct rpc_frame f;
     size_t used = 0;
     if (c->in.len == 0)
         return false;
-    int rc = http_frame_feed(&c->frames, c->in.data, c->in.len, &used, &f);
+    int rc = rpc_frame_feed(&c->frames, c->in.data, c->in.len, &used, &f);
     bt_buf_consume(&c->in, used);
     if (rc < 0) {
         bt_buf_reset(&c->in);
@@ -214,7 +214,7 @@ void http_ws_tick(struct http_conn *c)
         return;
     }
     if (now - c->heard_ms >= HTTP_WS_TICK_MS)
-        (void)send_frame(c, HTTP_OP_PING, "", 0);
+        (void)send_frame(c, RPC_OP_PING, "", 0);
     bt_timer_start(&c->deadline, HTTP_WS_TICK_MS);
 }
 
@@ -223,7 +223,7 @@ void http_ws_drop(struct http_conn *c)
     struct http_ws *ws = TAKE_PTR(c->ws);
     if (!ws)
         return;
-    http_frame_fini(&c->frames);
+    rpc_frame_fini(&c->frames);
     ws->impl = NULL;
     if (ws->closed)
         ws->closed(ws);
