@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Doctor: what of containers exists on this host that no spec knows, and the other way round. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/driver/container/container_priv.h"
+#include "common/base/mem.h"
+
+static const struct instance_spec *find_spec(const struct bt_arr *specs, const char *uuid)
+{
+    struct instance_spec *const *list = specs->items;
+    for (size_t i = 0; i < specs->len; i++) {
+        if (strcmp(list[i]->uuid, uuid) == 0)
+            return list[i];
+    }
+    return NULL;
+}
+
+struct finding {
+    int kind;
+    const char *expected, *found, *fix;
+};
+
+static void add(struct link_doctor *out, const char *object, const struct finding *f)
+{
+    struct link_doctor_finding *row = bt_arr_push(&out->findings, sizeof *row);
+    row->kind = f->kind;
+    row->object = bt_xstrdup(object);
+    row->expected = bt_xstrdup(f->expected);
+    row->found = bt_xstrdup(f->found);
+    row->fix = bt_xstrdup(f->fix);
+}
+
+static void check_cgroups(struct container_driver *cd, const struct bt_arr *specs,
+                          struct link_doctor *out)
+{
+    struct sys *sys = cd->cfg.sys;
+    _cleanup_rows_str_ struct sys_rows groups = {0};
+    struct bt_err err = BT_ERR_INIT;
+    if (sys->cgroup->list(sys, &groups, &err) < 0) {
+        const struct finding f = {DOCTOR_CGROUP, "readable", err.msg, "look at the agent's log"};
+        add(out, cd->cgroup_parent, &f);
+        return;
+    }
+    for (size_t i = 0; i < groups.len; i++) {
+        const char *name = ((char **)groups.items)[i];
+        _cleanup_rows_ struct sys_rows pids = {0};
+        if (find_spec(specs, name))
+            continue;
+        (void)sys->cgroup->pids(sys, name, &pids, NULL);
+        const struct finding f = {DOCTOR_CGROUP, "none",
+                                  pids.len ? "a group with processes" : "an empty group",
+                                  "no instance of this host has it: see berth orphan list"};
+        add(out, name, &f);
+    }
+}
+
+static void check_dirs(struct container_driver *cd, const struct bt_arr *specs,
+                       struct link_doctor *out)
+{
+    struct bt_arr uuids = {0};
+    struct bt_err err = BT_ERR_INIT;
+    if (container_list(&cd->driver, &uuids, &err) < 0) {
+        const struct finding f = {DOCTOR_FILE, "readable", err.msg, "look at the state directory"};
+        add(out, cd->state_dir, &f);
+        return;
+    }
+    for (size_t i = 0; i < uuids.len; i++) {
+        char *uuid = ((char **)uuids.items)[i];
+        const struct finding f = {DOCTOR_FILE, "none", "a disk or run directory",
+                                  "no instance of this host has it: nothing is removed by itself"};
+        if (!find_spec(specs, uuid))
+            add(out, uuid, &f);
+        free(uuid);
+    }
+    free(uuids.items);
+}
+
+void container_check(struct driver *d, const struct bt_arr *specs, struct link_doctor *out)
+{
+    struct container_driver *cd = container_of(d);
+    check_cgroups(cd, specs, out);
+    check_dirs(cd, specs, out);
+}
