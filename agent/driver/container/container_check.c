@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Doctor: what of containers exists on this host that no spec knows, and the other way round. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "agent/driver/container/container_priv.h"
@@ -8,10 +7,10 @@
 
 static const struct instance_spec *find_spec(const struct bt_arr *specs, const char *uuid)
 {
-    struct instance_spec *const *list = specs->items;
+    const struct instance_spec *list = specs->items;
     for (size_t i = 0; i < specs->len; i++) {
-        if (strcmp(list[i]->uuid, uuid) == 0)
-            return list[i];
+        if (strcmp(list[i].uuid, uuid) == 0)
+            return &list[i];
     }
     return NULL;
 }
@@ -55,30 +54,7 @@ static void check_cgroups(struct container_driver *cd, const struct bt_arr *spec
     }
 }
 
-static void check_dirs(struct container_driver *cd, const struct bt_arr *specs,
-                       struct link_doctor *out)
-{
-    struct bt_arr uuids = {0};
-    struct bt_err err = BT_ERR_INIT;
-    if (container_list(&cd->driver, &uuids, &err) < 0) {
-        const struct finding f = {DOCTOR_FILE, "readable", err.msg, "look at the state directory"};
-        add(out, cd->state_dir, &f);
-        return;
-    }
-    for (size_t i = 0; i < uuids.len; i++) {
-        char *uuid = ((char **)uuids.items)[i];
-        const struct finding f = {DOCTOR_FILE, "none", "a disk or run directory",
-                                  "no instance of this host has it: nothing is removed by itself"};
-        if (!find_spec(specs, uuid))
-            add(out, uuid, &f);
-        free(uuid);
-    }
-    free(uuids.items);
-}
-
 void container_check(struct driver *d, const struct bt_arr *specs, struct link_doctor *out)
 {
-    struct container_driver *cd = container_of(d);
-    check_cgroups(cd, specs, out);
-    check_dirs(cd, specs, out);
+    check_cgroups(container_of(d), specs, out);
 }
