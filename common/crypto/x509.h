@@ -67,3 +67,10 @@ int bt_x509_peer_info(void *ssl, struct bt_cert_info *ret, struct bt_err *err);
  * ever. For joins. @fp must outlive the context.
  */
 void bt_x509_pin_ctx(void *ssl_ctx, const unsigned char fp[32]);
+
+/** Make a TLS client connection (SSL *) demand that the server's certificate names @host: a DNS
+ * name or an IP address. Errors: INVALID. */
+int bt_x509_expect_host(void *ssl, const char *host, struct bt_err *err);
+
+/** Why the peer's certificate of a TLS connection (SSL *) was not accepted. Static. */
+const char *bt_x509_verify_text(void *ssl);

@@ -86,3 +86,23 @@ void bt_x509_pin_ctx(void *ssl_ctx, const unsigned char fp[32])
     SSL_CTX_set_verify(ssl_ctx, SSL_VERIFY_PEER, NULL);
     SSL_CTX_set_cert_verify_callback(ssl_ctx, pin_verify, (void *)fp);
 }
+
+/* ---- names ---- */
+
+int bt_x509_expect_host(void *ssl, const char *host, struct bt_err *err)
+{
+    X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
+    X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
+                                               X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
+    if (X509_VERIFY_PARAM_set1_ip_asc(param, host) == 1)
+        return 0; /* an address is no server name (RFC 6066 section 3) */
+    if (X509_VERIFY_PARAM_set1_host(param, host, 0) != 1 ||
+        SSL_set_tlsext_host_name(ssl, host) != 1)
+        return x509_fail(err, BT_E_INVALID, "server name");
+    return 0;
+}
+
+const char *bt_x509_verify_text(void *ssl)
+{
+    return X509_verify_cert_error_string(SSL_get_verify_result(ssl));
+}

@@ -60,8 +60,8 @@ static void on_reap(struct bt_timer *t)
     http_stream_drop(c);
     http_ws_drop(c);
     if (!c->told_end)
-        http_tls_shutdown(c->ssl);
-    SSL_free(c->ssl);
+        rpc_tls_shutdown(&c->tls);
+    rpc_tls_fini(&c->tls);
     (void)close(c->fd);
     if (c->file.fd >= 0)
         (void)close(c->file.fd);
@@ -78,7 +78,7 @@ static bool wants_read(const struct http_conn *c)
 {
     switch (c->state) {
     case CONN_TLS:
-        return !http_tls_wants_write(c->ssl);
+        return !rpc_tls_wants_write(&c->tls);
     case CONN_HEAD:
     case CONN_BODY:
     case CONN_STREAM:
@@ -102,7 +102,7 @@ static void watch_update(struct http_conn *c)
     if (c->state == CONN_DEAD)
         return;
     bool write = http_conn_queued(c) > 0 || c->file.length > 0 ||
-                 (c->state == CONN_TLS && http_tls_wants_write(c->ssl));
+                 (c->state == CONN_TLS && rpc_tls_wants_write(&c->tls));
     int events = (wants_read(c) ? BT_READABLE : 0) | (write ? BT_WRITABLE : 0);
     if (events == c->watching)
         return;
@@ -127,7 +127,7 @@ static void flushed(struct http_conn *c)
         c->head_begun = false;
         http_conn_enter(c, CONN_HEAD, HTTP_IDLE_MS);
     } else {
-        http_tls_shutdown(c->ssl);
+        rpc_tls_shutdown(&c->tls);
         c->told_end = true;
         (void)shutdown(c->fd, SHUT_WR);
         http_conn_enter(c, CONN_LINGER, HTTP_LINGER_MS);
@@ -143,9 +143,9 @@ static void flush(struct http_conn *c)
     }
     while (sent < WRITE_A_TURN && (http_conn_queued(c) > 0 || http_reply_file_fill(c))) {
         size_t n = http_conn_queued(c);
-        int rc = http_tls_write(c->ssl, c->out.data + c->out_at,
-                                n > HTTP_RECORD_MAX ? HTTP_RECORD_MAX : n);
-        if (rc == HTTP_TLS_AGAIN)
+        int rc = rpc_tls_write(&c->tls, c->out.data + c->out_at,
+                               n > HTTP_RECORD_MAX ? HTTP_RECORD_MAX : n);
+        if (rc == RPC_TLS_AGAIN)
             break;
         if (rc < 0) {
             http_conn_die(c);
@@ -180,8 +180,8 @@ static bool fill(struct http_conn *c)
 {
     char *room = bt_buf_reserve(&c->in, HTTP_RECORD_MAX);
     assert(room); /* every state consumes, or is not read for */
-    int rc = http_tls_read(c->ssl, room, HTTP_RECORD_MAX);
-    if (rc == HTTP_TLS_AGAIN)
+    int rc = rpc_tls_read(&c->tls, room, HTTP_RECORD_MAX);
+    if (rc == RPC_TLS_AGAIN)
         return false;
     if (rc < 0) {
         http_conn_die(c);
@@ -265,10 +265,10 @@ static void refuse_plain(struct http_conn *c)
 
 static void handshake(struct http_conn *c)
 {
-    int rc = http_tls_accept(c->ssl);
-    if (rc == HTTP_TLS_AGAIN)
+    int rc = rpc_tls_handshake(&c->tls);
+    if (rc == RPC_TLS_AGAIN)
         return;
-    if (rc == HTTP_TLS_PLAIN)
+    if (rc == RPC_TLS_PLAIN)
         refuse_plain(c);
     else if (rc < 0)
         http_conn_die(c);
@@ -351,8 +351,7 @@ void http_conn_new(struct http_server *s, int fd, const struct bt_ip *peer)
     c->progress_ms = http_conn_now_ms(c);
     int on = 1; /* answers go out whole: nothing to gather */
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    c->ssl = http_tls_new(s->tls, fd);
-    if (!c->ssl) {
+    if (rpc_tls_init(&c->tls, s->tls, fd, NULL, NULL) < 0) {
         http_conn_die(c);
         return;
     }

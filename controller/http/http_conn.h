@@ -6,9 +6,9 @@
 #include "common/base/list.h"
 #include "common/base/map.h"
 #include "common/rpc/rpc_frame.h"
+#include "common/rpc/rpc_tls.h"
 #include "controller/http/http_parse.h"
 #include "controller/http/http_server.h"
-#include "controller/http/http_tls.h"
 
 /*
  * One accepted connection, inside controller/http only.
@@ -78,7 +78,7 @@ struct http_conn {
     struct http_server *server;
     enum http_conn_state state;
     int fd;
-    SSL *ssl;
+    struct rpc_tls tls;
     struct bt_watch watch;
     int watching;     /* events asked for */
     bool hushed;      /* WAIT: the peer has something to say, which waits too */

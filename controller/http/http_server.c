@@ -239,6 +239,15 @@ static void on_done(struct bt_timer *t)
         done(ctx);
 }
 
+static int tls_new(const struct http_server *s, SSL_CTX **ret, struct bt_err *err)
+{
+    struct rpc_tls_config cfg = {.server = true,
+                                 .ca_file = s->cfg.client_ca_file,
+                                 .cert_file = s->cfg.cert_file,
+                                 .key_file = s->cfg.key_file};
+    return rpc_tls_ctx_new(&cfg, ret, err);
+}
+
 int http_server_start(const struct http_config *cfg, struct http_server **ret, struct bt_err *err)
 {
     struct http_server *s = bt_xcalloc(1, sizeof(*s));
@@ -249,7 +258,7 @@ int http_server_start(const struct http_config *cfg, struct http_server **ret, s
     bt_list_init(&s->conns);
     bt_timer_init(&s->accept_pause, cfg->loop, on_accept_resume);
     bt_timer_init(&s->done_timer, cfg->loop, on_done);
-    int rc = http_tls_ctx_new(&s->cfg, &s->tls, err);
+    int rc = tls_new(s, &s->tls, err);
     if (rc >= 0)
         rc = listeners_open(s, err);
     s->cfg.listen = NULL; /* the caller's */
@@ -270,7 +279,7 @@ int http_server_port(const struct http_server *s)
 int http_server_reload(struct http_server *s, struct bt_err *err)
 {
     SSL_CTX *fresh = NULL;
-    int rc = http_tls_ctx_new(&s->cfg, &fresh, err);
+    int rc = tls_new(s, &fresh, err);
     if (rc < 0)
         return rc;
     SSL_CTX_free(s->tls); /* connections hold their own reference */
@@ -297,7 +306,7 @@ bool http_peer_cert(const struct http_request *req, char *serial, size_t serial_
     const struct http_exchange *ex = req->ctx;
     struct bt_cert_info info;
     if (req->transport != http_reply_transport() || !ex->conn ||
-        bt_x509_peer_info(ex->conn->ssl, &info, NULL) < 0)
+        bt_x509_peer_info(ex->conn->tls.ssl, &info, NULL) < 0)
         return false;
     return bt_strcpy(serial, serial_size, info.serial) && bt_strcpy(cn, cn_size, info.cn);
 }
