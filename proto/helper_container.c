@@ -261,6 +261,9 @@ static const struct bt_field helper_container_place_schema_fields[] = {
     F_ID(monitor, BT_REQUIRED, NULL),
     F_ID(monitor_start, BT_REQUIRED, NULL),
     F_ID(boot, BT_REQUIRED, NULL),
+    F_ID(disk_major, 0, NULL),
+    F_ID(disk_minor, 0, NULL),
+    F_BOOL(seeded, 0, NULL),
     F_END};
 F_SCHEMA(helper_container_place_schema, "HelperContainerPlace", NULL);
 #undef FT

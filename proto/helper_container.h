@@ -220,6 +220,8 @@ struct helper_container_place {
     char *stop_signal;
     struct bt_arr nics; /* struct helper_nic */
     int64_t monitor, monitor_start, boot;
+    int64_t disk_major, disk_minor; /* block device whose I/O is limited, 0 = none */
+    bool seeded;                    /* this start wrote the first-boot files */
 };
 
 /* RUN_DIR/UUID/boot */
