@@ -457,38 +457,25 @@ static int list(struct driver *d, struct bt_arr *ret_uuids, struct bt_err *err)
     return 0;
 }
 
-static const struct instance_spec *spec_of(const struct bt_arr *specs, const char *uuid)
-{
-    const struct instance_spec *s = specs->items;
-    for (size_t i = 0; i < specs->len; i++) {
-        if (bt_streq(s[i].uuid, uuid))
-            return &s[i];
-    }
-    return NULL;
-}
-
 static void finding(struct link_doctor *out, int kind, const char *uuid, const char *expected)
 {
     struct link_doctor_finding *f = bt_arr_push(&out->findings, sizeof *f);
     *f = (struct link_doctor_finding){.kind = kind,
                                       .object = bt_xstrdup(uuid),
                                       .expected = bt_xstrdup(expected),
-                                      .found = bt_xstrdup("the opposite")};
+                                      .found = bt_xstrdup("the contrary")};
 }
 
 static void check(struct driver *d, const struct bt_arr *specs, struct link_doctor *out)
 {
     struct fake_kernel *k = self(d)->kernel;
     const struct instance_spec *s = specs->items;
-    size_t pos = 0;
     for (size_t i = 0; i < specs->len; i++) {
         const struct fake_instance *in = fake_kernel_find(k, s[i].uuid);
         if (s[i].desired != DESIRED_DELETED && !(in && in->disk))
             finding(out, DOCTOR_FILE, s[i].uuid, "a disk");
-    }
-    for (struct fake_instance *in; (in = bt_map_next(&k->instances, &pos));) {
-        if (!spec_of(specs, in->uuid))
-            finding(out, DOCTOR_FILE, in->uuid, "nothing");
+        if (s[i].desired == DESIRED_DELETED && in && in->port)
+            finding(out, DOCTOR_LINK, s[i].uuid, "no port");
     }
 }
 
