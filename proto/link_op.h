@@ -20,10 +20,11 @@
 #define LINK_OP_ACK "ack"         /* link_ack; all reports up to seq are applied */
 #define LINK_OP_APPLY "apply"     /* link_apply */
 #define LINK_OP_CANCEL "cancel"   /* link_cancel; its end comes as a report */
-#define LINK_OP_STREAM_OPEN "stream_open" /* link_stream_open; answered by stream opened or failed */
+#define LINK_OP_STREAM_OPEN                                                                        \
+    "stream_open" /* link_stream_open; answered by stream opened or failed */
 
 /* both ways */
-#define LINK_OP_STREAM "stream"   /* link_stream_ctl */
+#define LINK_OP_STREAM "stream_ctl" /* link_stream_ctl */
 #define LINK_OP_ERROR "error"     /* link_error; answers anything (re), or ends a session (re 0) */
 #define LINK_OP_DOCTOR "doctor"   /* question: empty body; answer: link_doctor */
 #define LINK_OP_CONFIRM "confirm" /* question: link_confirm; answer: link_confirm, or error */

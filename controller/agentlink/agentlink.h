@@ -45,8 +45,8 @@ struct agentlink_host {
 };
 
 struct agentlink_ops {
-    /* Writer. Whose certificate is it, may it speak at all? Sets host_id, host_name, joining.
-     * DENIED (revoked, removed host), UNSUPPORTED. May write (a host that is joining). */
+    /* Writer, just before sync. Whose certificate is it, may it speak at all? Sets host_id,
+     * host_name, joining. DENIED (revoked, removed host), UNSUPPORTED. */
     int (*hello)(struct db_tx *tx, void *ctx, struct agentlink_sync *s, struct agentlink_out *out,
                  struct bt_err *err);
     /* Writer. Act on a complete inventory: epoch, facts, instances, orphans, tasks. */
@@ -55,6 +55,10 @@ struct agentlink_ops {
     /* Writer. One record of a journal, in order; must store its seq in this transaction. */
     int (*report)(struct db_tx *tx, void *ctx, int64_t host_id, const char *journal_id,
                   const struct link_report *r, struct agentlink_out *out, struct bt_err *err);
+    /* Writer. A record that can never be applied: only its seq is stored, and an alarm raised. */
+    int (*report_skip)(struct db_tx *tx, void *ctx, int64_t host_id, const char *journal_id,
+                       int64_t seq, const struct bt_err *why, struct agentlink_out *out,
+                       struct bt_err *err);
     /* Writer. An apply was not accepted. */
     int (*refused)(struct db_tx *tx, void *ctx, int64_t host_id, const char *uuid,
                    const struct link_accepted *a, struct agentlink_out *out, struct bt_err *err);

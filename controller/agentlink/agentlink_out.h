@@ -13,8 +13,10 @@
  */
 struct agentlink_cmd {
     int64_t host_id;
-    const char *op; /* static */
-    char *body;     /* JSON, may hold password hashes: erased when freed */
+    const char *op;  /* static */
+    char *body;      /* JSON, may hold password hashes: erased when freed */
+    int64_t task_id; /* of an apply or cancel */
+    char uuid[37];   /* of an apply */
 };
 
 struct agentlink_ended {

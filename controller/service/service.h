@@ -40,17 +40,19 @@ struct events;
 struct blob_store;
 struct pki;
 struct console;
+struct service_keeper;
 
 struct service {
     struct db *db;
     struct bt_loop *loop;
     const struct bt_clock *clock;
     const struct bt_random *random;
-    struct bt_pool *cpu;    /* prepare() runs there */
-    struct sched *sched;    /* writer thread */
-    struct tasks *tasks;    /* loop thread */
-    struct agentlink *link; /* loop thread */
-    struct events *events;  /* loop thread */
+    struct bt_pool *cpu;           /* prepare() runs there */
+    struct sched *sched;           /* writer thread */
+    struct tasks *tasks;           /* loop thread */
+    struct agentlink *link;        /* loop thread */
+    struct events *events;         /* loop thread */
+    struct service_keeper *keeper; /* loop thread */
     /* Set by app.c, opaque here; NULL in tests that need none. */
     struct blob_store *blob;
     struct pki *pki;

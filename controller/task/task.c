@@ -301,11 +301,11 @@ static int end_open(struct tasks *t, struct db_tx *tx, struct repo_task_row *row
     const struct task_action *a = action_of(t, row);
     bool held = false;
     int state = r->ok ? TASK_SUCCESS : r->cancelled ? TASK_CANCELLED : TASK_ERROR;
-    int rc = holds(tx, row, &held, err);
-    if (rc >= 0 && a && a->on_result)
-        rc = a->on_result(tx, t->cfg.ctx, row, r, out, err);
+    int rc = a && a->on_result ? a->on_result(tx, t->cfg.ctx, row, r, out, err) : 0;
     if (rc >= 0)
         rc = end_row(tx, row, r, err);
+    if (rc >= 0) /* a purge has let go of the lock */
+        rc = holds(tx, row, &held, err);
     if (rc >= 0)
         rc = tell(tx, row, state, r->ok || r->cancelled ? NULL : r->code, out, err);
     if (rc >= 0 && held)
