@@ -48,8 +48,10 @@ def tags_of(top, names):
 
 
 def parameters(signature):
-    """How many parameters "(int a, ...)" has; the variable part is not counted."""
+    """How many parameters "(int a, ...)" has. The variable part and the error at the end, which every function
+    that can fail has (docs/decisions/0010-parameters.md), are not counted."""
     depth, count, inner = 0, 1, signature.strip()[1:-1].strip()
+    inner = re.sub(r",?\s*struct bt_err\s*\*\s*(\w+)?$", "", inner)
     if inner in ("", "void"):
         return 0
     for char in inner:
