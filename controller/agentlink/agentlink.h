@@ -105,9 +105,11 @@ void agentlink_start(struct agentlink *a, const struct agentlink_host *hosts, si
 /** Close every session, then @done on the loop. */
 void agentlink_stop(struct agentlink *a, void (*done)(void *ctx), void *ctx);
 
-/** A connection was accepted: its callbacks are set here; it lives until closed. */
-void agentlink_accept(struct agentlink *a, struct rpc_peer *peer,
-                      const struct agentlink_cert *cert);
+/**
+ * A connection comes in: the peer that the transport shall fill and drive; it lives until closed().
+ * NULL refuses (stopping).
+ */
+struct rpc_peer *agentlink_accept(struct agentlink *a, const struct agentlink_cert *cert);
 
 /** Send the commands of a committed transaction to hosts that have a session (others get theirs
  * when they come back). Takes nothing: the caller resets @out. */

@@ -60,7 +60,8 @@ struct agentlink_sent {
 struct agentlink_session {
     struct bt_list link;
     struct agentlink *al;
-    struct rpc_peer *peer; /* NULL once closed */
+    struct rpc_peer rpc;
+    struct rpc_peer *peer; /* &rpc, NULL once closed */
     unsigned state;        /* enum agentlink_state */
     unsigned works;        /* in flight; the struct lives as long */
     struct agentlink_cert cert;

@@ -314,11 +314,13 @@ static void on_binary(struct rpc_peer *p, uint32_t stream, const void *data, siz
         agentlink_on_binary(s, stream, data, len);
 }
 
-void agentlink_accept(struct agentlink *a, struct rpc_peer *peer, const struct agentlink_cert *cert)
+struct rpc_peer *agentlink_accept(struct agentlink *a, const struct agentlink_cert *cert)
 {
+    if (a->stopping)
+        return NULL;
     struct agentlink_session *s = bt_xcalloc(1, sizeof *s);
     s->al = a;
-    s->peer = peer;
+    s->peer = &s->rpc;
     s->cert = *cert;
     s->state = AGENTLINK_HELLO;
     bt_list_init(&s->reports);
@@ -326,11 +328,7 @@ void agentlink_accept(struct agentlink *a, struct rpc_peer *peer, const struct a
     bt_list_init(&s->streams);
     bt_list_push(&a->sessions, &s->link);
     bt_timer_init(&s->retry, a->cfg.loop, NULL);
-    peer->owner = s;
-    peer->text = on_text;
-    peer->binary = on_binary;
-    peer->writable = NULL;
-    peer->closed = on_closed;
-    if (a->stopping)
-        agentlink_end(s, NULL);
+    s->rpc = (struct rpc_peer){
+        .text = on_text, .binary = on_binary, .closed = on_closed, .owner = s};
+    return &s->rpc;
 }
