@@ -17,8 +17,8 @@
  * function of its arguments and may run more than once: when SQLite drops the whole transaction
  * (FULL, IOERR, NOMEM) all results of the batch are dropped and every item runs again in a
  * transaction of its own. done() is called on the loop thread only after COMMIT (or after failure).
- * A failed fsync or COMMIT of a lone item that is not FULL/NOMEM ends the process (fsyncgate).
- * Decisions: docs/decisions/0004-group-commit.md.
+ * A failed fsync, or a COMMIT that fails for another reason than FULL, NOMEM or BUSY, ends the
+ * process. Decisions: docs/decisions/0004-group-commit.md.
  */
 struct db;
 struct db_tx; /* what apply() and read() may use: a connection inside a transaction */
@@ -44,7 +44,11 @@ struct db_config {
  */
 int db_open(const struct db_config *cfg, struct db **ret, struct bt_err *err);
 
-/** Finish what is queued, checkpoint, close. Loop thread. NULL is fine. */
+/**
+ * Finish what is queued, checkpoint, close. Loop thread. NULL is fine. done() of works that a
+ * writer thread finished meanwhile still fires in the loop's next turns: their structs must live
+ * until then.
+ */
 void db_close(struct db *db);
 
 struct db_work {

@@ -30,7 +30,7 @@ static void audit(struct db_tx *tx, int n)
     for (int i = 0; i < n; i++) {
         char *data = bt_xasprintf("{\"i\":%d}", i);
         OK(repo_audit_append(tx,
-                             &(struct repo_audit_new){.actor = "token:1",
+                             &(struct repo_audit_new){.actor = "token,1",
                                                       .action = "instance.create",
                                                       .resource_type = "instance",
                                                       .resource_id = i,
@@ -89,6 +89,7 @@ IN_WORLD(tampering_shows)
     static const char *const bad[] = {
         "UPDATE audit SET at = at + 1 WHERE seq = 3",
         "UPDATE audit SET actor = 'token:2' WHERE seq = 3",
+        "UPDATE audit SET actor = 'token', action = '1,instance.create' WHERE seq = 3",
         "UPDATE audit SET action = 'instance.delete' WHERE seq = 3",
         "UPDATE audit SET resource_type = 'plan' WHERE seq = 3",
         "UPDATE audit SET resource_id = 99 WHERE seq = 3",
