@@ -281,8 +281,7 @@ static void walk_down(struct walk *w, const char *path)
 {
     _cleanup_rows_str_ struct sys_rows dirs = {0};
     list_dirs(w->fd, path, &dirs);
-    SYS_ROWS_FOREACH(char *, it, &dirs)
-    {
+    SYS_ROWS_FOREACH(char *, it, &dirs) {
         char sub[SYS_CGROUP_PATH_MAX * 4];
         if (snprintf(sub, sizeof sub, "%s/%s", path, *it) < (int)sizeof sub)
             walk_down(w, sub);
@@ -343,8 +342,7 @@ static int cgroup_pids(struct sys *s, const char *group, struct sys_rows *ret, s
     if (all.len > 1)
         qsort(all.items, all.len, sizeof(pid_t), cmp_pid);
     pid_t last = 0;
-    SYS_ROWS_FOREACH(pid_t, it, &all)
-    {
+    SYS_ROWS_FOREACH(pid_t, it, &all) {
         if (*it != last)
             *(pid_t *)sys_rows_push(ret, sizeof(pid_t)) = *it;
         last = *it;

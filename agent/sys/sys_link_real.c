@@ -150,8 +150,7 @@ static int cmp_index(const void *a, const void *b)
 
 static void name_masters(const struct sys_rows *rows, struct sys_rows *ret)
 {
-    SYS_ROWS_FOREACH(struct link_row, it, rows)
-    {
+    SYS_ROWS_FOREACH(struct link_row, it, rows) {
         struct link_row key = {.info = {.ifindex = it->master}};
         const struct link_row *master =
             it->master ? bsearch(&key, rows->items, rows->len, sizeof key, cmp_index) : NULL;

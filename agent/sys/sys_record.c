@@ -97,7 +97,7 @@ void sys_record_drop_all(struct sys *s, const char *prefix)
     _cleanup_rows_str_ struct sys_rows keys = {0};
     sys_record_keys_of(s, prefix, &keys);
     SYS_ROWS_FOREACH(char *, it, &keys)
-    sys_record_drop(s, *it);
+        sys_record_drop(s, *it);
 }
 
 void sys_record_rows(struct sys *s, const char *prefix, size_t size, struct sys_rows *ret)
@@ -105,7 +105,7 @@ void sys_record_rows(struct sys *s, const char *prefix, size_t size, struct sys_
     _cleanup_rows_str_ struct sys_rows keys = {0};
     sys_record_keys_of(s, prefix, &keys);
     SYS_ROWS_FOREACH(char *, it, &keys)
-    memcpy(sys_rows_push(ret, size), sys_record_find(s, *it), size);
+        memcpy(sys_rows_push(ret, size), sys_record_find(s, *it), size);
 }
 
 /* ---- sysctls: any key exists and reads as last written, "" before ---- */
@@ -264,8 +264,7 @@ static void model_objs(struct sys *s, struct sys_rows *ret)
 {
     _cleanup_rows_str_ struct sys_rows keys = {0};
     sys_record_keys_of(s, "", &keys);
-    SYS_ROWS_FOREACH(char *, it, &keys)
-    {
+    SYS_ROWS_FOREACH(char *, it, &keys) {
         char line[300];
         const char *value = bt_starts_with(*it, "sysctl ") ? sys_record_find(s, *it) : "";
         (void)snprintf(line, sizeof line, "%s%s%s", *it, *value ? " = " : "", value);
@@ -281,7 +280,7 @@ char *sys_record_model(struct sys *s)
     model_objs(s, &lines);
     sys_rows_sort_str(&lines);
     SYS_ROWS_FOREACH(char *, it, &lines)
-    (void)bt_buf_addf(&b, "%s\n", *it);
+        (void)bt_buf_addf(&b, "%s\n", *it);
     return bt_buf_take(&b);
 }
 

@@ -118,8 +118,7 @@ static void move_tree(struct sys *s, const char *from, const char *to)
     _cleanup_rows_str_ struct sys_rows keys = {0};
     char prefix[KEY_MAX];
     sys_record_keys_of(s, key_of(from, prefix), &keys);
-    SYS_ROWS_FOREACH(char *, it, &keys)
-    {
+    SYS_ROWS_FOREACH(char *, it, &keys) {
         const char *rest = *it + strlen(prefix);
         char path[KEY_MAX];
         const struct sys_record_file *f = sys_record_find(s, *it);
@@ -192,8 +191,7 @@ static int rec_list(struct sys *s, const char *path, struct sys_rows *ret, struc
         return rc;
     (void)snprintf(prefix, sizeof prefix, "file %s/", strcmp(path, "/") == 0 ? "" : path);
     sys_record_keys_of(s, prefix, &keys);
-    SYS_ROWS_FOREACH(char *, it, &keys)
-    {
+    SYS_ROWS_FOREACH(char *, it, &keys) {
         const char *name = *it + strlen(prefix);
         if (!strchr(name, '/'))
             sys_rows_push_str(ret, name);

@@ -120,7 +120,7 @@ static int rec_kill(struct sys *s, const char *group, struct bt_err *err)
             *(pid_t *)sys_rows_push(&pids, sizeof(pid_t)) = p->pid;
     }
     SYS_ROWS_FOREACH(pid_t, it, &pids)
-    sys_record_process_end(s, *it);
+        sys_record_process_end(s, *it);
     return 0;
 }
 
@@ -224,8 +224,7 @@ static int rec_list(struct sys *s, struct sys_rows *ret, struct bt_err *err)
     if (rc < 0)
         return rc;
     sys_record_keys_of(s, "cgroup ", &keys);
-    SYS_ROWS_FOREACH(char *, it, &keys)
-    {
+    SYS_ROWS_FOREACH(char *, it, &keys) {
         const char *name = *it + strlen("cgroup ");
         if (!strchr(name, '/'))
             sys_rows_push_str(ret, name);

@@ -82,8 +82,7 @@ static int rec_list(struct sys *s, struct sys_rows *ret, struct bt_err *err)
     for (struct sys_record_link *l = bt_map_next(m, &pos); l; l = bt_map_next(m, &pos))
         sys_rows_push_str(&names, l->info.name);
     sys_rows_sort_str(&names);
-    SYS_ROWS_FOREACH(char *, it, &names)
-    {
+    SYS_ROWS_FOREACH(char *, it, &names) {
         const struct sys_record_link *l = link_find(s, *it);
         if (l->info.ifindex > 0) /* not in a guest */
             *(struct sys_link_info *)sys_rows_push(ret, sizeof l->info) = l->info;
@@ -192,7 +191,7 @@ static int rec_trash_empty(struct sys *s, struct bt_err *err)
             sys_rows_push_str(&gone, l->info.name);
     }
     SYS_ROWS_FOREACH(char *, it, &gone)
-    link_drop(s, *it);
+        link_drop(s, *it);
     return 0;
 }
 

@@ -83,7 +83,7 @@ static int rec_chains(struct sys *s, enum sys_nft_family family, const char *tab
     (void)snprintf(prefix, sizeof prefix, "chain %s %s ", families[family], table);
     sys_record_keys_of(s, prefix, &keys);
     SYS_ROWS_FOREACH(char *, it, &keys)
-    sys_rows_push_str(ret, *it + strlen(prefix));
+        sys_rows_push_str(ret, *it + strlen(prefix));
     return 0;
 }
 
@@ -131,7 +131,7 @@ static bool is_held(struct sys *s, const char *name)
     _cleanup_rows_ struct sys_rows rows = {0};
     sys_record_rows(s, "elem ", sizeof(struct sys_nft_elem), &rows);
     SYS_ROWS_FOREACH(struct sys_nft_elem, it, &rows)
-    held = held || strcmp(it->object, name) == 0;
+        held = held || strcmp(it->object, name) == 0;
     return held;
 }
 
@@ -186,7 +186,7 @@ static int rec_elems(struct sys *s, const struct sys_nft_elem *which, struct sys
     if (rc == 0)
         sys_record_rows(s, prefix, sizeof *which, ret);
     SYS_ROWS_FOREACH(struct sys_nft_elem, it, ret)
-    it->key.text[0] = '\0'; /* as the kernel, which knows bytes only */
+        it->key.text[0] = '\0'; /* as the kernel, which knows bytes only */
     return rc;
 }
 

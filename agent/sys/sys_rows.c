@@ -32,7 +32,7 @@ void sys_rows_push_str(struct sys_rows *r, const char *s)
 void sys_rows_fini_str(struct sys_rows *r)
 {
     SYS_ROWS_FOREACH(char *, it, r)
-    free(*it);
+        free(*it);
     sys_rows_fini(r);
 }
 

@@ -142,8 +142,7 @@ static void addresses_and_routes(void **state)
     _cleanup_rows_ struct sys_rows rows = {0};
     OK(s->link->route_list(s, &rows, &err));
     size_t with_via = 0;
-    SYS_ROWS_FOREACH(struct sys_route, it, &rows)
-    {
+    SYS_ROWS_FOREACH(struct sys_route, it, &rows) {
         bool known = false;
         for (size_t i = 0; i < BT_ARRAY_LEN(routes); i++)
             known = known ||
@@ -281,7 +280,7 @@ static void lists_all(void **state)
     size_t ports = 0;
     OK(s->link->list(s, &rows, &err));
     SYS_ROWS_FOREACH(struct sys_link_info, it, &rows)
-    ports += it->is_port && strcmp(it->master, "berth0") == 0;
+        ports += it->is_port && strcmp(it->master, "berth0") == 0;
     assert_int_equal(ports, 1);
 }
 

@@ -116,8 +116,7 @@ static void changes_counters(void **state)
     _cleanup_rows_ struct sys_rows rows = {0};
     OK(s->nft->counters(s, SYS_NFT_INET, "t", &rows, &err));
     assert_int_equal(rows.len, 3);
-    SYS_ROWS_FOREACH(struct sys_nft_counter, it, &rows)
-    {
+    SYS_ROWS_FOREACH(struct sys_nft_counter, it, &rows) {
         if (strcmp(it->name, "big") == 0) {
             assert_int_equal(it->bytes, 1234567);
             assert_int_equal(it->packets, 7);
