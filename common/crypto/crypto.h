@@ -60,3 +60,6 @@ bool bt_totp_ok(const void *secret, size_t n, const char *code, int64_t utc_ms, 
 /** Sec-WebSocket-Accept of a client's Sec-WebSocket-Key (RFC 6455 section 4.2.2): 28 characters and
  * a NUL. */
 void bt_ws_accept(const char *key, char ret[29]);
+
+/** A fresh Sec-WebSocket-Key: 16 random bytes in base64, 24 characters and a NUL. */
+void bt_ws_key(const struct bt_random *rnd, char ret[25]);

@@ -16,3 +16,10 @@ void bt_ws_accept(const char *key, char ret[29])
         abort(); /* out of memory */
     (void)EVP_EncodeBlock((unsigned char *)ret, hash, (int)n);
 }
+
+void bt_ws_key(const struct bt_random *rnd, char ret[25])
+{
+    unsigned char bytes[16];
+    bt_random_fill(rnd, bytes, sizeof(bytes));
+    (void)EVP_EncodeBlock((unsigned char *)ret, bytes, sizeof(bytes));
+}

@@ -1,33 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
-#include "common/rpc/rpc_peer.h"
-
-/* WebSocket client on libwebsockets: agent link (mutual TLS), CLI consoles and events (ticket). */
-struct rpc_client;
-
-struct rpc_client_config {
-    struct bt_loop *loop;
-    const char *url;       /* wss://host:port/path */
-    const char *ca_file;   /* CA that must have signed the server; NULL = system store */
-    const char *cert_file; /* client certificate and key; NULL = none */
-    const char *key_file;
-    const char *subprotocol;     /* offered, e.g. a ticket; NULL = none */
-    const char *authorization;   /* header value; NULL = none */
-    int64_t connect_deadline_ms; /* own deadline on the whole handshake; 0 = 10 s */
-    int64_t ping_ms;             /* WebSocket ping interval; 0 = 15 s */
-    bool raw_binary;             /* binary messages have no u32 stream id (CLI exec): stream is 0 */
-};
-
-/** Make a dialer (one connection at a time). Errors: INVALID (url, files). */
-int rpc_client_new(const struct rpc_client_config *cfg, struct rpc_client **ret,
-                   struct bt_err *err);
-
-/** The dialer of @c. */
-struct rpc_dialer *rpc_client_dialer(struct rpc_client *c);
-
-/** Re-read certificate files (renewed); used from the next dial on. */
-int rpc_client_reload(struct rpc_client *c, struct bt_err *err);
-
-/** Close the connection, then free after the loop has turned; @done (may be NULL) follows. */
-void rpc_client_free(struct rpc_client *c, void (*done)(void *ctx), void *ctx);
+/* The client's former name. */
+#include "common/rpc/rpc_client.h"

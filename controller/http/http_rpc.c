@@ -2,11 +2,10 @@
 #include "controller/http/http_rpc.h"
 
 #include <assert.h>
-#include <string.h>
 
-#include "common/base/list.h"
 #include "common/base/mem.h"
 #include "common/rpc/rpc_frame.h"
+#include "common/rpc/rpc_lane.h"
 
 /*
  * Text goes straight to the WebSocket; binary waits here and is fed while the WebSocket's queue is
@@ -15,36 +14,29 @@
 struct http_rpc {
     struct http_ws ws;
     struct rpc_peer *peer;
-    struct bt_list binaries; /* struct chunk */
-    size_t waiting;          /* bytes in them */
-    bool full;               /* the WebSocket's queue is long: its writable() will say */
-    bool over;               /* the peer's low-water mark was passed */
+    struct rpc_lane lane;
+    bool full; /* the WebSocket's queue is long: its writable() will say */
+    bool over; /* the peer's low-water mark was passed */
     bool closing;
-};
-
-struct chunk {
-    struct bt_list link;
-    size_t len;
-    unsigned char data[];
 };
 
 static size_t ws_send(struct http_rpc *r, const void *data, size_t n, bool binary)
 {
     size_t queued = http_ws_send(&r->ws, data, n, binary);
     r->full = queued >= RPC_LOW_WATER;
-    if (queued + r->waiting >= RPC_LOW_WATER)
+    if (queued + r->lane.bytes >= RPC_LOW_WATER)
         r->over = true;
-    return queued + r->waiting;
+    return queued + r->lane.bytes;
 }
 
 /* Feed binary while there is room; @all: whether there is room or not. */
 static void feed(struct http_rpc *r, bool all)
 {
-    while ((!r->full || all) && !bt_list_empty(&r->binaries)) {
-        struct chunk *c = BT_CONTAINER_OF(bt_list_pop(&r->binaries), struct chunk, link);
-        r->waiting -= c->len;
+    while (!r->full || all) {
+        _cleanup_free_ struct rpc_chunk *c = rpc_lane_pop(&r->lane);
+        if (!c)
+            return;
         (void)ws_send(r, c->data, c->len, true);
-        free(c);
     }
 }
 
@@ -58,22 +50,13 @@ static size_t rpc_text(struct rpc_peer *p, const char *json, size_t len)
 static size_t rpc_binary(struct rpc_peer *p, uint32_t stream, const void *data, size_t len)
 {
     struct http_rpc *r = p->impl;
-    assert(len <= RPC_BINARY_MAX - 4);
     if (!r || r->closing)
         return 0;
-    struct chunk *c = bt_xmalloc(sizeof(*c) + 4 + len);
-    c->len = 4 + len;
-    for (int i = 0; i < 4; i++)
-        c->data[i] = (unsigned char)(stream >> 8 * (3 - i));
-    if (len)
-        memcpy(c->data + 4, data, len);
-    bt_list_init(&c->link);
-    bt_list_push(&r->binaries, &c->link);
-    r->waiting += c->len;
-    if (r->waiting >= RPC_LOW_WATER)
+    rpc_lane_push(&r->lane, false, stream, data, len);
+    if (r->lane.bytes >= RPC_LOW_WATER)
         r->over = true;
     feed(r, false);
-    return r->waiting + (r->full ? RPC_LOW_WATER : 0);
+    return r->lane.bytes + (r->full ? RPC_LOW_WATER : 0);
 }
 
 static void rpc_shut(struct rpc_peer *p)
@@ -92,19 +75,18 @@ static const struct rpc_peer_ops rpc_ops = {
 static void on_message(struct http_ws *ws, const void *data, size_t n, bool binary)
 {
     struct http_rpc *r = ws->ctx;
-    const unsigned char *b = data;
+    uint32_t stream = 0;
+    const void *payload = NULL;
     if (r->closing)
         return;
-    if (n > (binary ? RPC_BINARY_MAX : RPC_TEXT_MAX)) {
+    if (!binary && n > RPC_TEXT_MAX)
         http_ws_close(ws, RPC_CLOSE_TOO_BIG);
-    } else if (!binary) {
+    else if (!binary)
         r->peer->text(r->peer, data, n);
-    } else if (n < 4) {
+    else if (!rpc_lane_split(data, n, &stream, &payload))
         http_ws_close(ws, RPC_CLOSE_PROTOCOL);
-    } else if (r->peer->binary) {
-        uint32_t stream = (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
-        r->peer->binary(r->peer, stream, b + 4, n - 4);
-    }
+    else if (r->peer->binary)
+        r->peer->binary(r->peer, stream, payload, n - 4);
 }
 
 static void on_writable(struct http_ws *ws)
@@ -128,8 +110,7 @@ static void on_closed(struct http_ws *ws)
         (void)bt_fail(&why, BT_E_CANCELLED, "closed by us");
     else
         (void)bt_fail(&why, BT_E_UNAVAILABLE, "connection lost");
-    for (struct bt_list *l; (l = bt_list_pop(&r->binaries));)
-        free(BT_CONTAINER_OF(l, struct chunk, link));
+    rpc_lane_fini(&r->lane);
     free(r);
     peer->impl = NULL;
     peer->closed(peer, &why);
@@ -141,7 +122,7 @@ struct http_ws *http_rpc_new(struct rpc_peer *peer)
     r->ws = (struct http_ws){
         .message = on_message, .writable = on_writable, .closed = on_closed, .ctx = r};
     r->peer = peer;
-    bt_list_init(&r->binaries);
+    rpc_lane_init(&r->lane);
     peer->ops = &rpc_ops;
     peer->impl = r;
     return &r->ws;
