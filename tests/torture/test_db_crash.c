@@ -262,9 +262,14 @@ static void fresh(struct world *w)
     dbt_close(&w->t);
 }
 
-/* The child gets a loop of its own kind; @prepare runs in it first. */
-static pid_t start(struct world *w, int fd[2], int64_t from, int64_t n,
-                   void (*prepare)(struct world *w, void *arg), void *arg)
+/* What the child sells, and what it does first. */
+struct plan {
+    int64_t from, n;
+    void (*prepare)(struct world *w, void *arg);
+    void *arg;
+};
+
+static pid_t start(struct world *w, int fd[2], struct plan p)
 {
     assert_int_equal(pipe(fd), 0);
     pid_t pid = fork();
@@ -274,8 +279,8 @@ static pid_t start(struct world *w, int fd[2], int64_t from, int64_t n,
         (void)close(fd[0]);
         if (!freopen("/dev/null", "w", stderr))
             _exit(1);
-        prepare(w, arg);
-        sell(w, fd[1], from, n);
+        p.prepare(w, p.arg);
+        sell(w, fd[1], p.from, p.n);
     }
     (void)close(fd[1]);
     return pid;
@@ -300,7 +305,7 @@ static void killed_at_any_moment(void **state)
     for (int i = 0; i < KILLS; i++) {
         int fd[2];
         int64_t share = ORDERS / KILLS;
-        pid_t pid = start(&w, fd, i * share, share, prepare_thread, NULL);
+        pid_t pid = start(&w, fd, (struct plan){i * share, share, prepare_thread, NULL});
         (void)usleep((useconds_t)(20000 + bt_random_below(&rnd.table, 150000)));
         (void)kill(pid, SIGKILL);
         (void)dbt_wait(pid);
@@ -353,7 +358,7 @@ static int64_t every_n(struct db_fault_plan plan, uint64_t step)
     for (plan.at = 1; !through; runs++) {
         int fd[2];
         plan.seed = (uint64_t)plan.at;
-        pid_t pid = start(&w, fd, from, ROUND, prepare_faults, &plan);
+        pid_t pid = start(&w, fd, (struct plan){from, ROUND, prepare_faults, &plan});
         int64_t n = collect(fd[0], acknowledged, KEEP);
         int status = dbt_wait(pid);
         (void)close(fd[0]);
