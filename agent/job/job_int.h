@@ -70,7 +70,7 @@ struct job_run {
     bool resumed; /* found in the journal at the start */
     bool cancel;  /* end at the next step boundary */
     bool local;   /* nobody asked for it */
-    bool untrashed, trashed, purged, started;
+    bool untrashed, trashed, purged, started, rebuilt; /* steps that ended well */
     bool undo_failed;
     bool waits; /* halt: for the guest, between two requests */
     int action; /* enum action */
@@ -111,6 +111,7 @@ struct job_inst {
     struct bt_timer watchdog; /* of a driver call */
     struct bt_timer look;     /* an event came: look again, but not too often */
     int64_t looked_ms;        /* mono */
+    int64_t asked_until_ms;   /* mono: a power-off until then is an answer to us */
     bool watched;             /* the driver tells of its end */
     struct bt_list link;      /* of job->probes, job->starts or job->held */
     bool starting;            /* counts as one of the parallel starts */

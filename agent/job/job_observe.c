@@ -30,9 +30,9 @@ int job_observe_state(const struct job_inst *in, const struct journal_instance *
 {
     if (row->trashed_at)
         return INSTANCE_DELETED;
-    if (row->done_generation == 0 && in->seen.state == INSTANCE_STOPPED)
-        return INSTANCE_ERROR; /* its creation failed and could not be taken back */
-    return in->seen.state;
+    /* Its creation failed and could not be taken back, or its rebuild has left half a disk. */
+    bool unfit = row->done_generation == 0 || row->done_rebuild_seq < in->spec.rebuild_seq;
+    return unfit && in->seen.state == INSTANCE_STOPPED ? INSTANCE_ERROR : in->seen.state;
 }
 
 /* ---- what an end means ---- */
@@ -70,12 +70,13 @@ static void ended(struct job_inst *in, struct job_write *w)
     row->paused = false;
     if (row->desired != DESIRED_RUNNING)
         return;
-    if (bt_streq(cause, "poweroff")) {
+    bool asked = job_mono(in->job) < in->asked_until_ms;
+    if (bt_streq(cause, "poweroff") && !asked) {
         row->desired = DESIRED_STOPPED;
         row->desired_by = DESIRED_BY_GUEST;
         row->fails = row->next_start_at = 0;
         job_report_event(w, in->uuid, "instance.guest_poweroff", "powered off inside");
-    } else if (host_rebooted(in) || bt_streq(cause, "host_reboot")) {
+    } else if (asked || host_rebooted(in) || bt_streq(cause, "host_reboot")) {
         row->fails = row->next_start_at = 0;
     } else if (job_observe_should_run(&in->spec, &in->row)) {
         schedule_start(in, row, was_good);

@@ -105,9 +105,13 @@ static bool should_run(const struct job_inst *in)
 
 /* ---- is it needed? ---- */
 
+/* Also when the disk is not where it should be: a delete that failed late has left it in the trash;
+ * and nobody shall get an empty disk in place of one that is lost. */
 static bool need_untrash(const struct job_inst *in)
 {
-    return in_trash(in);
+    bool lost = !in->seen.disk && in->seen.state == INSTANCE_STOPPED && !in->run.args.fresh &&
+                in->row.done_generation > 0 && in->spec.rebuild_seq == in->row.done_rebuild_seq;
+    return in_trash(in) || lost;
 }
 
 static bool need_image(const struct job_inst *in)
@@ -161,9 +165,14 @@ static bool need_brake_delete(const struct job_inst *in)
     return !in_trash(in) && !(in->run.passed & JOB_BIT(STEP_BRAKE_DELETE));
 }
 
-static bool need_out_of_trash(const struct job_inst *in)
+static bool need_cut(const struct job_inst *in)
 {
-    return !in_trash(in);
+    return !in_trash(in) || in->seen.port;
+}
+
+static bool need_trash(const struct job_inst *in)
+{
+    return !in_trash(in) || in->seen.disk;
 }
 
 static bool need_purge(const struct job_inst *in)
@@ -183,8 +192,8 @@ bool (*const job_plan_needed[STEP__COUNT])(const struct job_inst *in) = {
     [STEP_START] = need_start,
     [STEP_FREEZE] = need_freeze,
     [STEP_BRAKE_DELETE] = need_brake_delete,
-    [STEP_CUT] = need_out_of_trash,
-    [STEP_TRASH] = need_out_of_trash,
+    [STEP_CUT] = need_cut,
+    [STEP_TRASH] = need_trash,
     [STEP_BRAKE_PURGE] = need_purge,
     [STEP_PURGE] = need_purge,
 };

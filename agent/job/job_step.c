@@ -14,6 +14,7 @@
 #define DELETE_STOP_TIMEOUT_MS 10000
 #define ASK_MS 2000        /* how long one request to stop is watched by the driver */
 #define ASK_AGAIN_MS 10000 /* and when it is repeated */
+#define ASKED_MS (5 * 60 * 1000) /* a power-off so long after is still ours */
 
 typedef void (*verb_cb)(struct driver *d, struct driver_req *req);
 typedef void (*done_cb)(struct driver_req *req, int rc, const struct bt_err *err);
@@ -57,9 +58,16 @@ static void run_disk(struct job_inst *in)
     call(in, job_inst_driver(in)->ops->disk_ensure, disk_done);
 }
 
+static void rebuild_done(struct driver_req *req, int rc, const struct bt_err *err)
+{
+    struct job_inst *in = called(req);
+    in->run.rebuilt = rc == 0;
+    job_run_step_done(in, rc, err);
+}
+
 static void run_rebuild(struct job_inst *in)
 {
-    call(in, job_inst_driver(in)->ops->disk_rebuild, step_done);
+    call(in, job_inst_driver(in)->ops->disk_rebuild, rebuild_done);
 }
 
 static void port_done(struct driver_req *req, int rc, const struct bt_err *err)
@@ -75,15 +83,25 @@ static void run_port(struct job_inst *in)
     call(in, job_inst_driver(in)->ops->port_ensure, port_done);
 }
 
+static void cut_done(struct driver_req *req, int rc, const struct bt_err *err)
+{
+    struct job_inst *in = called(req);
+    if (rc == 0)
+        in->seen.port = false;
+    job_run_step_done(in, rc, err);
+}
+
 static void run_cut(struct job_inst *in)
 {
-    call(in, job_inst_driver(in)->ops->port_remove, step_done);
+    call(in, job_inst_driver(in)->ops->port_remove, cut_done);
 }
 
 static void untrash_done(struct driver_req *req, int rc, const struct bt_err *err)
 {
     struct job_inst *in = called(req);
     in->run.untrashed = rc == 0;
+    if (rc == 0)
+        in->seen.disk = true;
     job_run_step_done(in, rc, err);
 }
 
@@ -96,6 +114,8 @@ static void trash_done(struct driver_req *req, int rc, const struct bt_err *err)
 {
     struct job_inst *in = called(req);
     in->run.trashed = rc == 0;
+    if (rc == 0)
+        in->seen.disk = false;
     job_run_step_done(in, rc, err);
 }
 
@@ -134,6 +154,8 @@ static void start_done(struct driver_req *req, int rc, const struct bt_err *err)
     if (rc == 0) {
         in->seen = req->observed;
         in->seen.state = INSTANCE_RUNNING;
+        in->seen.disk = in->seen.port = true;
+        in->asked_until_ms = 0;
         in->effective = req->effective;
         in->has_effective = true;
         in->run.started = true;
@@ -246,6 +268,7 @@ static void halt_ask(struct job_inst *in)
 {
     int64_t left = in->run.halt_until_ms - job_mono(in->job);
     struct driver_req *req = job_inst_req(in, asked);
+    in->asked_until_ms = job_mono(in->job) + ASKED_MS;
     req->timeout_ms = left < 1 ? 1 : left < ASK_MS ? left : ASK_MS;
     bt_timer_start(&in->watchdog, OVERDUE_MS);
     job_inst_driver(in)->ops->stop(job_inst_driver(in), req);

@@ -131,7 +131,7 @@ static void end_counters(const struct job_inst *in, struct journal_instance *row
     row->done_reset_seq = in->spec.reset_seq;
     if (lives && run->rc == 0)
         row->done_password_seq = in->spec.password_seq;
-    if ((lives && run->rc == 0) || never_begun)
+    if (run->rebuilt || (lives && run->rc == 0) || never_begun)
         row->done_rebuild_seq = in->spec.rebuild_seq;
 }
 
@@ -152,8 +152,6 @@ static void end_row(struct job_inst *in, struct journal_instance *row)
     if (run->rc < 0 && (run->begun & JOB_BIT(STEP_START)) && !run->started)
         job_observe_failed_start(in, row);
     row->state = job_observe_state(in, row);
-    if (row->done_rebuild_seq < in->spec.rebuild_seq && row->state == INSTANCE_STOPPED)
-        row->state = INSTANCE_ERROR; /* half a disk */
 }
 
 static bool is_gone(const struct job_run *run)
@@ -191,12 +189,12 @@ static void run_over(struct job_inst *in, struct job_write *w)
     }
     in->retries = 0;
     in->has_effective = false;
-    if (w->row_op == JOB_ROW_DELETE) {
+    /* What failed may have taken effect; and a request for one that is gone begins with a look. */
+    in->stale = in->stale || run->rc < 0 || w->row_op == JOB_ROW_DELETE;
+    if (w->row_op == JOB_ROW_DELETE)
         journal_instance_free(&in->row);
-        in->stale = true; /* a request that waits begins with a look */
-    } else {
+    else
         job_inst_commit_row(in, w);
-    }
     job_run_clear(run);
     job_inst_idle(in);
 }

@@ -184,6 +184,11 @@ int64_t fake_kernel_calls(const struct fake_kernel *k)
     return k->calls;
 }
 
+int64_t fake_kernel_changes(const struct fake_kernel *k)
+{
+    return k->changes;
+}
+
 void fake_kernel_fault(struct fake_kernel *k, int64_t call, enum fake_fault fault,
                        enum bt_code code)
 {

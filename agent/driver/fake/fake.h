@@ -69,6 +69,9 @@ struct fake_instance *fake_kernel_next(struct fake_kernel *k, size_t *pos);
 /** Calls of the drivers so far; the next one is this plus 1. */
 int64_t fake_kernel_calls(const struct fake_kernel *k);
 
+/** Those of them that may change something: all but probes. */
+int64_t fake_kernel_changes(const struct fake_kernel *k);
+
 /** Let call number @call (counted from 1) have a fault with error @code. Only one waits at a time;
  * 0 = none. */
 void fake_kernel_fault(struct fake_kernel *k, int64_t call, enum fake_fault fault,

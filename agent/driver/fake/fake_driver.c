@@ -309,6 +309,7 @@ static void call_start(struct driver *base, struct driver_req *req, const struct
     c->driver = d;
     c->req = req;
     c->verb = verb;
+    k->changes += verb->effect != do_probe;
     if (++k->calls == k->fault_call) {
         c->fault = k->fault;
         c->fault_code = k->fault_code ? k->fault_code : BT_E_FAULT;

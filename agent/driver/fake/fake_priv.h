@@ -13,7 +13,7 @@ struct fake_kernel {
     struct fake_config cfg;
     char *state_file;
     struct bt_map instances; /* by uuid */
-    int64_t calls;
+    int64_t calls, changes;
     int64_t fault_call;
     enum fake_fault fault;
     enum bt_code fault_code;
