@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/ip.h"
 #include "common/base/mem.h"
 #include "common/base/str.h"
 #include "runtime/container/ct.h"
@@ -132,6 +133,19 @@ static void add_devices(const struct ct_config_in *in, struct bt_arr *items)
     }
 }
 
+/* With the broadcast address: left to itself liblxc 5.0.2 computes 0.0.15.255 for a /20. */
+static void add_address4(const struct helper_address *a, const char *key, struct bt_arr *items)
+{
+    struct bt_ip ip;
+    char text[BT_IP_STR_MAX];
+    if (bt_ip_parse(a->address, &ip, NULL) < 0 || a->prefix > 32)
+        return;
+    for (int64_t bit = a->prefix; bit < 32; bit++)
+        ip.bytes[bit / 8] |= (unsigned char)(0x80 >> (bit % 8));
+    addf(items, key, "%s/%lld %s", a->address, (long long)a->prefix,
+         a->prefix > 30 ? "0.0.0.0" : bt_ip_str(&ip, text));
+}
+
 static void add_nic(const struct helper_nic *nic, size_t n, struct bt_arr *items)
 {
     char key[64];
@@ -146,8 +160,10 @@ static void add_nic(const struct helper_nic *nic, size_t n, struct bt_arr *items
         addf(items, NIC("mtu"), "%lld", (long long)nic->mtu);
     for (size_t i = 0; i < nic->addresses.len; i++) {
         const struct helper_address *a = &((struct helper_address *)nic->addresses.items)[i];
-        const char *item = strchr(a->address, ':') ? "ipv6.address" : "ipv4.address";
-        addf(items, NIC(item), "%s/%lld", a->address, (long long)a->prefix);
+        if (strchr(a->address, ':'))
+            addf(items, NIC("ipv6.address"), "%s/%lld", a->address, (long long)a->prefix);
+        else
+            add_address4(a, NIC("ipv4.address"), items);
     }
     if (nic->gateway4)
         add(items, NIC("ipv4.gateway"), nic->gateway4);

@@ -76,8 +76,9 @@ int ct_loop_grow_ext4(int dirfd, int64_t size_bytes, struct bt_err *err)
     if (fstatfs(dirfd, &fs) < 0)
         return bt_fail_errno(err, errno, "statfs");
     uint64_t blocks = (uint64_t)size_bytes / (uint64_t)fs.f_bsize;
-    /* EINVAL, EBUSY: not larger than it is (the count of f_blocks leaves metadata out). */
-    if (ioctl(dirfd, EXT4_IOC_RESIZE_FS_, &blocks) < 0 && errno != EINVAL)
-        return bt_fail_errno(err, errno, "grow ext4 to %lld bytes", (long long)size_bytes);
-    return 0;
+    if (ioctl(dirfd, EXT4_IOC_RESIZE_FS_, &blocks) == 0)
+        return 0;
+    if (errno == EPERM)
+        return bt_fail(err, BT_E_MISSING_CAPABILITY, "growing ext4 needs CAP_SYS_RESOURCE");
+    return bt_fail_errno(err, errno, "grow ext4 to %lld bytes", (long long)size_bytes);
 }

@@ -21,5 +21,6 @@ int ct_loop_attach(const char *image, struct ct_loop *ret, struct bt_err *err);
 /** Tell the device of @fd that its file has grown. */
 int ct_loop_resized(int fd, struct bt_err *err);
 
-/** Grow the mounted ext4 of @dirfd to @size_bytes (whole blocks); smaller is no error. */
+/** Grow the mounted ext4 of @dirfd to @size_bytes (whole blocks; the size it has is no error).
+ * MISSING_CAPABILITY: the kernel wants CAP_SYS_RESOURCE for it. */
 int ct_loop_grow_ext4(int dirfd, int64_t size_bytes, struct bt_err *err);

@@ -83,7 +83,7 @@ int ct_mount_private(int *dir, struct bt_err *err)
     return cover_init_cgroup(fd, err);
 }
 
-static int mount_ext4(const char *device, int dir, struct bt_err *err)
+int ct_mount_ext4(const char *device, struct bt_err *err)
 {
     _cleanup_close_ int fs = fsopen("ext4", FSOPEN_CLOEXEC);
     if (fs < 0)
@@ -92,11 +92,9 @@ static int mount_ext4(const char *device, int dir, struct bt_err *err)
         fsconfig(fs, FSCONFIG_SET_STRING, "errors", "remount-ro", 0) < 0 ||
         fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
         return fs_failed(fs, errno, "mount the instance's disk", err);
-    _cleanup_close_ int mnt =
+    int mnt =
         fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOATIME);
-    if (mnt < 0)
-        return fs_failed(fs, errno, "mount the instance's disk", err);
-    return place_mount(mnt, dir, "upper", err);
+    return mnt < 0 ? fs_failed(fs, errno, "mount the instance's disk", err) : mnt;
 }
 
 /* The file first, then the device on it: a size that was asked for while it was down. */
@@ -119,10 +117,12 @@ static int mount_upper_loop(int dir, const struct helper_upper_spec *u, struct c
         rc = ct_loop_attach(u->path, &loop, err);
     if (rc < 0)
         return rc;
-    rc = mount_ext4(loop.path, dir, err);
+    _cleanup_close_ int mnt = ct_mount_ext4(loop.path, err);
     (void)close(loop.fd);
+    if (mnt < 0)
+        return mnt;
     r->disk = (struct ct_cg_disk){major(loop.rdev), minor(loop.rdev)};
-    return rc;
+    return place_mount(mnt, dir, "upper", err);
 }
 
 static int mount_upper_dir(int dir, const struct helper_upper_spec *u, struct bt_err *err)
@@ -167,8 +167,9 @@ static int mount_upper(int dir, const struct helper_container_spec *spec, struct
     r->upper = bt_open_beneath(dir, "upper", O_RDONLY | O_DIRECTORY, 0, err);
     if (r->upper < 0)
         return r->upper;
+    /* Where it cannot grow it still starts; what is read back says how large it is. */
     if (u->backend == HELPER_UPPER_LOOP && u->size_bytes)
-        return ct_loop_grow_ext4(r->upper, u->size_bytes, err);
+        (void)ct_loop_grow_ext4(r->upper, u->size_bytes, NULL);
     if (u->backend != HELPER_UPPER_LOOP)
         r->disk = ct_mount_disk_of(r->upper);
     return 0;

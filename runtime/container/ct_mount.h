@@ -33,6 +33,9 @@ int ct_mount_private(int *dir, struct bt_err *err);
 int ct_mount_root(int dir, const struct helper_container_spec *spec, struct ct_root *ret,
                   struct bt_err *err);
 
+/** Descriptor of an unattached mount of the ext4 on @device. */
+int ct_mount_ext4(const char *device, struct bt_err *err);
+
 /** Unmount all of it and remove the mount points. */
 void ct_mount_drop(int dir);
 

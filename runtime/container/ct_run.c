@@ -11,7 +11,6 @@
 #include <lxc/lxccontainer.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -26,6 +25,7 @@
 #include "runtime/container/ct_mount.h"
 #include "runtime/container/ct_proc.h"
 #include "runtime/container/ct_profile.h"
+#include "runtime/container/ct_rlimit.h"
 #include "runtime/container/ct_watch.h"
 
 #define LOCK_TRIES 10
@@ -94,32 +94,6 @@ static int prepare_groups(struct run *r, struct bt_err *err)
     return ct_cg_make(&r->cg, r->spec->cgroup_parent, true, err);
 }
 
-/* Inherited by init: set here, no call of the engine needs to. What may not be raised stays. */
-static void set_rlimits(void)
-{
-    static const struct {
-        int which;
-        rlim_t soft, hard;
-    } rows[] = {
-        {RLIMIT_NOFILE, 1024, 1048576},
-        {RLIMIT_CORE, 0, RLIM_INFINITY},
-        {RLIMIT_NPROC, RLIM_INFINITY, RLIM_INFINITY},
-        {RLIMIT_MEMLOCK, 8u << 20, 8u << 20},
-        {RLIMIT_MSGQUEUE, 819200, 819200},
-        {RLIMIT_SIGPENDING, 65536, 65536},
-        {RLIMIT_RTPRIO, 0, 0},
-    };
-    for (size_t i = 0; i < BT_ARRAY_LEN(rows); i++) {
-        struct rlimit want = {rows[i].soft, rows[i].hard};
-        struct rlimit now;
-        if (setrlimit((__rlimit_resource_t)rows[i].which, &want) == 0 ||
-            getrlimit((__rlimit_resource_t)rows[i].which, &now) < 0)
-            continue;
-        now.rlim_cur = now.rlim_max < want.rlim_cur ? now.rlim_max : want.rlim_cur;
-        (void)setrlimit((__rlimit_resource_t)rows[i].which, &now);
-    }
-}
-
 static int own_session(struct bt_err *err)
 {
     _cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -127,7 +101,7 @@ static int own_session(struct bt_err *err)
     (void)umask(022);
     if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0)
         return bt_fail_errno(err, errno, "/dev/null");
-    set_rlimits();
+    ct_rlimits_set();
     /* With newuidmap on the path liblxc would call it, and fail as root without /etc/subuid. */
     if (clearenv() != 0 || setenv("PATH", "", 1) < 0)
         return bt_fail_errno(err, errno, "environment");

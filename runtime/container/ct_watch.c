@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/base/fd.h"
 #include "common/base/mem.h"
 #include "common/base/str.h"
 #include "runtime/container/ct_cgroup.h"
@@ -104,7 +105,7 @@ static void companion_main(struct companion *k)
     struct bt_err err = BT_ERR_INIT;
     if (ct_cg_init(&k->cg, &err) < 0 || move_in(k, &err) < 0) {
         say(k, SAID_FAILED);
-        (void)write(k->say, &err, sizeof err);
+        (void)bt_write_all(k->say, &err, sizeof err, NULL);
         return;
     }
     say(k, SAID_MOVED);
