@@ -16,7 +16,8 @@
  */
 struct httpc;
 
-/** A client for any number of requests. Errors: INTERNAL (libcurl). */
+/** A client for any number of requests; SIGPIPE is ignored from here on. Errors: INTERNAL
+ * (libcurl). */
 int httpc_new(struct bt_loop *loop, struct httpc **ret, struct bt_err *err);
 
 /** Free; every request must have completed. */

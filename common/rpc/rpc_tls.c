@@ -2,6 +2,7 @@
 #include "common/rpc/rpc_tls.h"
 
 #include <openssl/err.h>
+#include <signal.h>
 
 #include "common/crypto/x509.h"
 
@@ -65,6 +66,8 @@ static int load_trust(SSL_CTX *ctx, const struct rpc_tls_config *cfg, struct bt_
 int rpc_tls_ctx_new(const struct rpc_tls_config *cfg, SSL_CTX **ret, struct bt_err *err)
 {
     ERR_clear_error();
+    (void)signal(SIGPIPE,
+                 SIG_IGN); /* OpenSSL writes with write(2): a gone peer is an error, no end */
     SSL_CTX *ctx = SSL_CTX_new(cfg->server ? TLS_server_method() : TLS_client_method());
     if (!ctx)
         return fail(err, "TLS", NULL);

@@ -33,7 +33,8 @@ struct rpc_tls_config {
 
 /**
  * Context for one side: TLS 1.3 only, HTTP/1.1 by ALPN, no session tickets (a resumed session would
- * not show its client certificate again). Errors: INVALID (a file). Free with SSL_CTX_free.
+ * not show its client certificate again). SIGPIPE is ignored from here on. Errors: INVALID (a
+ * file). Free with SSL_CTX_free.
  */
 int rpc_tls_ctx_new(const struct rpc_tls_config *cfg, SSL_CTX **ret, struct bt_err *err);
 
