@@ -31,7 +31,8 @@ const char *const event_names[] = {
     "instance.changed",  "instance.state",     "instance.task",        "instance.trashed",
     "instance.restored", "instance.purged",    "instance.missing",     "instance.stale",
     "instance.adopted",  "instance.suspended", "instance.unsuspended", "orphan.found",
-    "task.success",      "task.error",         "task.cancelled",       NULL,
+    "task.success",      "task.error",         "task.cancelled",       "host.joined",
+    "host.cordoned",     "host.uncordoned",    "host.retired",         NULL,
 };
 
 struct events *events_new(struct db *db, struct bt_loop *loop)

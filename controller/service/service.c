@@ -44,7 +44,7 @@ static int audit(struct db_tx *tx, const struct service_call *c, struct bt_err *
         .resource_type = c->audit.type ? c->audit.type : noun,
         .resource_id = c->audit.id,
         .tenant_id = c->audit.tenant_id ? c->audit.tenant_id : c->who.tenant_id,
-        .result = "ok",
+        .result = c->audit.result ? c->audit.result : "ok",
         .ip = c->who.ip,
         .request_id = c->who.request_id,
         .data = c->audit.data[0] ? c->audit.data : NULL,
@@ -52,10 +52,15 @@ static int audit(struct db_tx *tx, const struct service_call *c, struct bt_err *
     return repo_audit_append(tx, &a, err);
 }
 
+static int may_call(const struct service_call *c, struct bt_err *err)
+{
+    return c->verb->open ? 0 : auth_may(&c->who, c->verb->scope, err);
+}
+
 static int authorise(struct db_tx *tx, const struct service_call *c, struct bt_err *err)
 {
     int rc = auth_recheck(tx, &c->who, err);
-    return rc < 0 ? rc : auth_may(&c->who, c->verb->scope, err);
+    return rc < 0 ? rc : may_call(c, err);
 }
 
 static int checked(const struct service_call *c, int rc, struct bt_err *err)
@@ -161,7 +166,7 @@ static void submit_apply(struct service_call *c)
 static void prep_run(struct bt_work *w)
 {
     struct service_call *c = BT_CONTAINER_OF(w, struct service_call, prep);
-    c->rc = auth_may(&c->who, c->verb->scope, &c->err);
+    c->rc = may_call(c, &c->err);
     if (c->rc >= 0)
         c->rc = c->verb->prepare(c, &c->err);
 }

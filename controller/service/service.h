@@ -57,6 +57,8 @@ struct service {
     struct blob_store *blob;
     struct pki *pki;
     struct console *console;
+    int64_t agent_port;    /* told to hosts that join */
+    const char *agent_url; /* the same as a whole address, NULL = the host they joined at */
     char controller_id[37];
     uint32_t seal_key_id;
     unsigned char seal_key[BT_SEAL_KEY_LEN];
@@ -75,6 +77,7 @@ struct service_verb {
     enum service_kind kind;
     enum scope scope;   /* what the principal needs; SCOPE_OPERATOR = operators only */
     bool secret_answer; /* its body is stored sealed under an idempotency key */
+    bool open;          /* for anybody: what the body brings is judged by the verb itself */
     /* Form of args, for who parses the body (NULL = no body). */
     const struct bt_schema *args_schema;
     size_t state_size; /* zeroed memory c->state for prepare -> apply -> after */
@@ -116,7 +119,8 @@ struct service_audit {
     const char *type;
     int64_t id;
     int64_t tenant_id;
-    char data[512]; /* JSON object, "" = {} */
+    const char *result; /* static; NULL = "ok" */
+    char data[512];     /* JSON object, "" = {} */
 };
 
 struct service_call {

@@ -26,3 +26,6 @@ void api_follow_events(struct api *a, struct http_request *req, const struct pri
 
 /** The bearer secret of an Authorization header, NULL when there is none. */
 const char *api_bearer(const char *authorization);
+
+/** GET /doctor (api_route.answer). */
+void api_doctor(struct api *a, struct http_request *req);

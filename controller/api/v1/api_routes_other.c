@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "controller/api/v1/api.h"
+#include "controller/api/v1/api_priv.h"
 #include "controller/api/v1/api_reply.h"
 #include "controller/api/v1/api_route.h"
 #include "controller/service/service_log.h"
@@ -76,6 +77,10 @@ const struct api_route api_other_routes[] = {
      .path = "/settings/{}",
      .verb = &service_setting_put,
      .summary = "Set a setting"},
+    {.method = HTTP_GET,
+     .path = "/doctor",
+     .answer = api_doctor,
+     .summary = "What differs from what should be, here and on every host"},
     {.method = HTTP_GET,
      .path = "/openapi.json",
      .answer = openapi,
