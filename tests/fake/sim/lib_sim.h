@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent/driver/fake/fake.h"
+#include "agent/job/job.h"
+#include "agent/journal/journal.h"
+#include "agent/link/link.h"
+#include "common/base/list.h"
+#include "common/base/map.h"
+#include "common/loop/loop.h"
+#include "common/rpc/rpc_sim.h"
+#include "controller/service/service.h"
+#include "controller/service/service_start.h"
+#include "db/core/db.h"
+#include "proto/api_instance.h"
+
+/*
+ * A whole fleet in one process on a virtual clock: one controller (real services, database on a
+ * memory file system) and agents (real journals, job engines and links over a fake kernel), joined
+ * by simulated links. A seeded client asks for random verbs while controller, agents and links die;
+ * then faults end, the fleet becomes quiet, and the invariants must hold.
+ */
+#define SIM_AGENTS_MAX 32
+#define SIM_NAMES 40
+#define SIM_TENANTS 3
+
+struct sim;
+
+struct sim_agent {
+    struct sim *sim;
+    int n;
+    char name[16], dir[160], boot_id[40], serial[33];
+    struct fake_kernel *kernel;
+    struct driver *driver;
+    struct db *db;
+    struct journal_meta meta;
+    struct job *job;
+    struct link *link;
+    bool alive, keep_dead;
+    int lives;
+    struct bt_timer crash_timer, birth_timer;
+    struct job_fault fault;
+    int64_t writes, die_at_write; /* 0 = never */
+};
+
+/* One request of the client, kept until the end: what was acknowledged must be true for ever. */
+struct sim_req {
+    struct bt_list link;
+    struct sim *sim;
+    struct service_call call;
+    char key[24], path[96], target[40], body_hash[24];
+    struct api_instance_create create;
+    struct api_action action;
+    bool is_create, open, lost; /* lost: the controller died before it answered */
+    bool acked;
+    int status;
+    int64_t task_id;
+    char *answer; /* bytes of the acknowledged answer */
+    int tries;
+};
+
+struct sim {
+    uint64_t seed;
+    struct bt_random_seeded rnd;
+    struct bt_loop *loop;
+    struct rpc_sim *net;
+    char dir[128];
+    /* controller */
+    struct db *db;
+    struct bt_pool *cpu;
+    struct service svc;
+    bool up;
+    int lives;
+    /* agents */
+    struct sim_agent agents[SIM_AGENTS_MAX];
+    int n_agents;
+    /* client */
+    struct bt_list reqs;
+    int n_reqs, n_acked, n_refused, n_replayed, n_lost;
+    int64_t next_key;
+    bool faults;
+    int n_faults;
+    char failure[512]; /* what is wrong; "" = nothing */
+};
+
+/* ---- lib_world.c ---- */
+
+/** Build it: @agents hosts, plans, pools, image, tenants; everything runs. */
+void sim_init(struct sim *s, uint64_t seed, int agents);
+
+/** End it and remove its files. */
+void sim_fini(struct sim *s);
+
+/** Let @ms pass. */
+void sim_run(struct sim *s, int64_t ms);
+
+/** Note the first thing that is wrong. Returns false. */
+bool sim_fail(struct sim *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/** Random number in [0, bound). */
+int64_t sim_below(struct sim *s, int64_t bound);
+
+/** The controller dies: nothing more comes from it. */
+void sim_controller_kill(struct sim *s);
+
+/** The controller starts again on its database. */
+void sim_controller_start(struct sim *s);
+
+void sim_agent_kill(struct sim_agent *a);
+void sim_agent_start(struct sim_agent *a);
+
+/** Run @fn in a transaction of its own at once (the controller is up). Aborts on failure. */
+void sim_tx(struct sim *s, int (*fn)(struct db_tx *tx, void *arg, struct bt_err *err), void *arg);
+
+/* ---- lib_client.c ---- */
+
+/** Ask for one random thing. */
+void sim_client_step(struct sim *s);
+
+/** Ask again, with the same key, for something acknowledged: the same bytes must come. */
+void sim_client_replay(struct sim *s);
+
+/** Ask again for everything that was lost. */
+void sim_client_retry_lost(struct sim *s);
+
+/** Is any request still open? */
+bool sim_client_busy(const struct sim *s);
+
+/** Create one instance and wait for its answer; returns the request. */
+struct sim_req *sim_create(struct sim *s, const char *name, const char *tenant, const char *plan);
+
+/** One verb ("start") on an instance (name or uuid); waits for the answer, not for the task. */
+struct sim_req *sim_do(struct sim *s, const char *verb, const char *target,
+                       const struct api_action *args);
+
+/** Free every request. */
+void sim_client_fini(struct sim *s);
+
+/* ---- lib_check.c ---- */
+
+/** Wait until nothing is open, at most @ms. */
+bool sim_quiet(struct sim *s, int64_t ms);
+
+/** The invariants (reliability: I1 to I11 as far as they exist). */
+bool sim_check(struct sim *s);
