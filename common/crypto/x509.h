@@ -51,8 +51,8 @@ int bt_x509_fingerprint(const char *cert_pem, unsigned char ret[32], struct bt_e
 
 /**
  * Do @cert_pem and @key_pem belong together, is the certificate signed by @ca_pem, and does it
- * carry every one of
- * @sans (NULL-terminated as above)? Expiry is not judged. Errors: INVALID, saying what is wrong.
+ * carry exactly @sans (NULL-terminated as above)? Expiry is not judged. Errors: INVALID, saying
+ * what is wrong.
  */
 int bt_x509_server_check(const char *cert_pem, const char *key_pem, const char *ca_pem,
                          const char *const *sans, struct bt_err *err);

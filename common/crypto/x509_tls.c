@@ -19,6 +19,14 @@ static bool has_san(X509 *cert, const char *san)
     return false;
 }
 
+static size_t count_sans(X509 *cert)
+{
+    GENERAL_NAMES *names = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
+    int n = names ? sk_GENERAL_NAME_num(names) : 0;
+    GENERAL_NAMES_free(names);
+    return (size_t)n;
+}
+
 int bt_x509_server_check(const char *cert_pem, const char *key_pem, const char *ca_pem,
                          const char *const *sans, struct bt_err *err)
 {
@@ -35,10 +43,13 @@ int bt_x509_server_check(const char *cert_pem, const char *key_pem, const char *
         return x509_fail(err, BT_E_INVALID, "certificate and key");
     if (X509_verify(cert, X509_get0_pubkey(ca)) != 1)
         return x509_fail(err, BT_E_INVALID, "certificate is not of this CA");
-    for (size_t i = 0; sans[i]; i++) {
-        if (!has_san(cert, sans[i]))
-            return bt_fail(err, BT_E_INVALID, "certificate does not name %.200s", sans[i]);
+    size_t n = 0;
+    for (; sans[n]; n++) {
+        if (!has_san(cert, sans[n]))
+            return bt_fail(err, BT_E_INVALID, "certificate does not name %.200s", sans[n]);
     }
+    if (count_sans(cert) != n)
+        return bt_fail(err, BT_E_INVALID, "certificate names more than it should");
     return 0;
 }
 

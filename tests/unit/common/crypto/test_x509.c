@@ -65,6 +65,7 @@ static void server_cert(void **state)
     (void)state;
     static const char *const sans[] = {"DNS:controller", "IP:127.0.0.1", "IP:2001:db8::1", NULL};
     static const char *const more[] = {"DNS:controller", "IP:127.0.0.2", NULL};
+    static const char *const fewer[] = {"DNS:controller", "IP:127.0.0.1", NULL};
     static const char *const bad[] = {"DNS:a,otherName:x", NULL};
     static const char *const bad2[] = {"email:a@b", NULL};
     _cleanup_(pair_fini) struct pair ca = {0}, s = {0}, foreign = {0};
@@ -77,6 +78,7 @@ static void server_cert(void **state)
     assert_int_equal(bt_x509_server_check(s.cert, s.key, ca.cert, sans, &err), 0);
     assert_int_equal(bt_x509_server_check(s.cert, s.key, ca.cert, more, &err), -BT_E_INVALID);
     assert_non_null(strstr(err.msg, "IP:127.0.0.2"));
+    assert_int_equal(bt_x509_server_check(s.cert, s.key, ca.cert, fewer, &err), -BT_E_INVALID);
     assert_int_equal(bt_x509_server_check(s.cert, ca.key, ca.cert, sans, &err), -BT_E_INVALID);
     assert_int_equal(bt_x509_server_check(s.cert, s.key, foreign.cert, sans, &err), -BT_E_INVALID);
     char *none = NULL;
