@@ -9,7 +9,7 @@ const char *const helper_container_cause[] = {HELPER_CONTAINER_CAUSES(NAME_ROW) 
 const char *const helper_upper[] = {"loop", "project", "dir", NULL};
 const char *const helper_file_op[] = {"write", "shadow_root", "remove", NULL};
 const char *const helper_stop_how[] = {"signal", "kill", NULL};
-const char *const helper_container_state[] = {"stopped", "running", "paused", NULL};
+const char *const helper_container_state[] = {"stopped", "running", "paused", "changing", NULL};
 
 #define PATH_MAX_LEN 1023
 #define CONTENT_MAX 262144

@@ -38,6 +38,7 @@ enum helper_container_state {
     HELPER_CONTAINER_STOPPED,
     HELPER_CONTAINER_RUNNING,
     HELPER_CONTAINER_PAUSED,
+    HELPER_CONTAINER_CHANGING, /* a monitor lives, init not yet or no more */
 };
 
 /* Wire names by index, NULL at the end. */

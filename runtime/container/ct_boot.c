@@ -95,20 +95,35 @@ static int settle(struct bt_err *err)
     return 0;
 }
 
+/* All groups of the instance may ping without CAP_NET_RAW (icmp(7)); ids as this process sees them.
+ */
+static int allow_ping(const struct helper_container_place *p, struct bt_err *err)
+{
+    char text[64];
+    (void)snprintf(text, sizeof text, "%lld %lld", (long long)p->id_base,
+                   (long long)(p->id_base + p->id_count - 1));
+    return bt_write_kernel_file(AT_FDCWD, "/proc/sys/net/ipv4/ping_group_range", text, err);
+}
+
 /*
  * Addresses that the pool has given out need no duplicate detection, which would hold them back for
  * a second or two (RFC 4862 section 5.4); liblxc can only set them with it. It is off when both
  * `all` and the interface say so.
  */
-static int quiet_addresses(pid_t init, struct bt_err *err)
+static int quiet_addresses(struct bt_err *err)
+{
+    int rc = no_detection(err);
+    return rc < 0 ? rc : settle(err);
+}
+
+static int enter_network(pid_t init, struct bt_err *err)
 {
     char path[64];
     (void)snprintf(path, sizeof path, "/proc/%d/ns/net", (int)init);
     _cleanup_close_ int ns = open(path, O_RDONLY | O_CLOEXEC);
     if (ns < 0 || setns(ns, CLONE_NEWNET) < 0)
         return bt_fail_errno(err, errno, "enter the network namespace of %d", (int)init);
-    int rc = no_detection(err);
-    return rc < 0 ? rc : settle(err);
+    return 0;
 }
 
 static int record_boot(int dir, const struct helper_container_place *place, pid_t init,
@@ -140,7 +155,11 @@ int ct_boot(const char *path, struct bt_err *err)
     if (rc == 0)
         rc = record_boot(dir, &place, (pid_t)init, err);
     if (rc == 0)
-        rc = quiet_addresses((pid_t)init, err);
+        rc = enter_network((pid_t)init, err);
+    if (rc == 0)
+        rc = quiet_addresses(err);
+    if (rc == 0)
+        rc = allow_ping(&place, err);
     bt_schema_free(&helper_container_place_schema, &place);
     return rc;
 }

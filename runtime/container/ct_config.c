@@ -52,8 +52,6 @@ static const struct setting fixed[] = {
     {"lxc.pty.max", "1024"},
     {"lxc.monitor.signal.pdeath", "0"},
     {"lxc.hook.version", "1"},
-    /* ping without CAP_NET_RAW. */
-    {"lxc.sysctl.net.ipv4.ping_group_range", "0 65535"},
 };
 
 /* Tidiness, not a wall: root inside can unmount them. Files, then directories. */

@@ -25,6 +25,7 @@
 #include "common/base/str.h"
 #include "runtime/container/ct.h"
 #include "runtime/container/ct_proc.h"
+#include "runtime/container/ct_profile.h"
 #include "runtime/container/ct_rlimit.h"
 
 #define HANGUP_MS 5000
@@ -249,6 +250,7 @@ int ct_exec(struct ct *c, struct bt_err *err)
         return rc;
     ct_life_read(c->dir, &life);
     int64_t base = life.place.id_base;
+    uint64_t features = life.place.features;
     bool runs = life.init_lives && life.lock_held;
     bool lost = life.init_lives && !life.lock_held;
     ct_life_fini(&life);
@@ -260,7 +262,9 @@ int ct_exec(struct ct *c, struct bt_err *err)
     struct lxc_container *lxc = lxc_container_new(c->uuid, c->req.run_dir);
     if (!lxc)
         return bt_fail(err, BT_E_KERNEL, "liblxc: no container object");
-    rc = exec_in(c, lxc, base, err);
+    rc = ct_seccomp_architectures(features, err);
+    if (rc == 0)
+        rc = exec_in(c, lxc, base, err);
     (void)lxc_container_put(lxc);
     return rc;
 }

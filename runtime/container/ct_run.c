@@ -263,6 +263,11 @@ static int live(struct run *r, struct bt_err *err)
     struct lxc_container *lxc = configure(r, err);
     if (!lxc)
         return -(int)err->code;
+    int rc = ct_seccomp_architectures(r->spec->features, err);
+    if (rc < 0) {
+        (void)lxc_container_put(lxc);
+        return rc;
+    }
     ct_watch_go(&r->watch);
     bool good = lxc->start(lxc, 0, NULL);
     int error_num = lxc->error_num;

@@ -4,11 +4,16 @@
  * list: a VPS runs what nobody foresaw; the id map is the wall, this makes the target smaller.
  */
 #include <errno.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
 #include <linux/sched.h>
+#include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "common/base/mem.h"
 #include "runtime/container/ct_profile.h"
@@ -171,16 +176,40 @@ static void emit_netfilter(uint64_t features, struct bt_buf *out)
 
 void ct_seccomp_emit(uint64_t features, struct bt_buf *out)
 {
-    (void)bt_buf_adds(out, "2\ndenylist allow\n");
-    /* [all] takes the 32-bit calls in; a section of one architecture leaves the others out, and
-     * calls of those end the process. */
-#ifdef __x86_64__
-    const char *section = ct_has(features, FEATURE_COMPAT32) ? "[all]\n" : "[x86_64]\n";
-#else
-    const char *section = "[all]\n";
-#endif
-    (void)bt_buf_adds(out, section);
+    (void)bt_buf_adds(out, "2\ndenylist allow\n[all]\n");
     emit_plain(features, out);
     emit_args(features, out);
     emit_netfilter(features, out);
 }
+
+#ifdef __x86_64__
+#define X32_BIT 0x40000000u
+
+int ct_seccomp_architectures(uint64_t features, struct bt_err *err)
+{
+    /* Offsets count from the next instruction; 6 allows, 7 kills. -1 is a call that a tracer skips.
+     */
+    unsigned char i386 = ct_has(features, FEATURE_COMPAT32) ? 3 : 4;
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_I386, i386, 4),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, UINT32_MAX, 1, 0),
+        BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, X32_BIT, 1, 0),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+    };
+    struct sock_fprog program = {.len = BT_ARRAY_LEN(code), .filter = code};
+    if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0)
+        return bt_fail_errno(err, errno, "seccomp filter");
+    return 0;
+}
+#else
+int ct_seccomp_architectures(uint64_t features, struct bt_err *err)
+{
+    (void)features;
+    (void)err;
+    return 0;
+}
+#endif

@@ -38,9 +38,10 @@ static void fill_running(const struct ct *c, const struct ct_life *l, struct ct_
     ct_limits_usage(cg, &l->place, upper, s->usage);
 }
 
-static void fill_stopped(const struct ct *c, struct helper_container_stat *s)
+static void fill_stopped(const struct ct *c, const struct ct_life *l,
+                         struct helper_container_stat *s)
 {
-    s->state = HELPER_CONTAINER_STOPPED;
+    s->state = l->lock_held ? HELPER_CONTAINER_CHANGING : HELPER_CONTAINER_STOPPED;
     struct helper_container_exit *x = bt_xcalloc(1, sizeof *x);
     if (ct_get(c->dir, CT_F_EXIT, &helper_container_exit_schema, x, NULL) == 0)
         s->exit = TAKE_PTR(x);
@@ -59,7 +60,7 @@ int ct_stat_reply(struct ct *c, struct bt_err *err)
     if (life.placed && life.init_lives)
         fill_running(c, &life, &cg, &s);
     else
-        fill_stopped(c, &s);
+        fill_stopped(c, &life, &s);
     ct_reply_ok(c, &helper_container_stat_schema, &s, NULL, 0);
     bt_schema_free(&helper_container_stat_schema, &s);
     ct_life_fini(&life);

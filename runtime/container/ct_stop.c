@@ -32,8 +32,8 @@ static int wait_unlocked(const struct ct *c, int64_t timeout_ms, struct bt_err *
     return 0;
 }
 
-static int remove_lost(struct ct *c, const struct ct_life *l, const struct ct_cg *cg, int error_num,
-                       struct bt_err *err)
+/* What an instance without a monitor leaves: its groups. */
+static int remove_groups(const struct ct_life *l, const struct ct_cg *cg, struct bt_err *err)
 {
     char *(*const names[])(const struct helper_container_place *) = {
         ct_cgroup_of, ct_cgroup_monitor, ct_cgroup_pivot};
@@ -45,7 +45,15 @@ static int remove_lost(struct ct *c, const struct ct_life *l, const struct ct_cg
         if (rc < 0)
             return rc;
     }
-    int rc = ct_exit_write(c->dir, error_num, ct_exit_cause(error_num), l->boot.boot, err);
+    return 0;
+}
+
+static int bury(struct ct *c, const struct ct_life *l, const struct ct_cg *cg, int error_num,
+                struct bt_err *err)
+{
+    int rc = remove_groups(l, cg, err);
+    if (rc == 0)
+        rc = ct_exit_write(c->dir, error_num, ct_exit_cause(error_num), l->boot.boot, err);
     (void)unlinkat(c->dir, CT_F_BOOT, 0);
     return rc;
 }
@@ -100,15 +108,15 @@ static int stop_running(struct ct *c, const struct ct_life *l, const struct ct_c
         return rc;
     if (l->lock_held)
         return wait_unlocked(c, MONITOR_MS, err);
-    return remove_lost(c, l, cg, ERROR_NUM_SIGNAL(by_force ? SIGKILL : SIGINT), err);
+    return bury(c, l, cg, ERROR_NUM_SIGNAL(by_force ? SIGKILL : SIGINT), err);
 }
 
-/* A monitor that has not come to a running init yet (or no more): it ends with its companion. */
-static int stop_starting(struct ct *c, const struct ct_life *l, const struct ct_cg *cg,
-                         struct bt_err *err)
+/* No init: a monitor that starts or ends is waited for, a dead one tidied up after. */
+static int stop_other(struct ct *c, const struct ct_life *l, const struct ct_cg *cg,
+                      struct bt_err *err)
 {
     if (!l->lock_held)
-        return 0;
+        return l->placed ? remove_groups(l, cg, err) : 0;
     _cleanup_free_ char *path = l->placed ? ct_cgroup_of(&l->place) : NULL;
     if (path && c->req.stop->how == HELPER_STOP_KILL)
         (void)ct_cg_kill(cg, path, c->req.stop->timeout_ms, err);
@@ -129,7 +137,7 @@ int ct_stop(struct ct *c, struct bt_err *err)
         return rc;
     ct_life_read(c->dir, &life);
     rc = life.placed && life.init_lives ? stop_running(c, &life, &cg, err)
-                                        : stop_starting(c, &life, &cg, err);
+                                        : stop_other(c, &life, &cg, err);
     ct_life_fini(&life);
     ct_cg_fini(&cg);
     return rc < 0 ? rc : ct_stat_reply(c, err);
