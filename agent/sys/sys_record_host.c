@@ -13,7 +13,7 @@
 
 static void group_key(const char *group, char dst[200])
 {
-    (void)snprintf(dst, 200, "cgroup %s", group);
+    (void)snprintf(dst, 200, "cgroup %.*s", 190, group);
 }
 
 static struct sys_record_group *group_find(struct sys *s, const char *group)

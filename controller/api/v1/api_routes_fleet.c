@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "controller/api/v1/api_route.h"
+#include "controller/service/service_adopt.h"
 #include "controller/service/service_fleet.h"
 #include "controller/service/service_host.h"
 #include "controller/service/service_image.h"

@@ -5,6 +5,7 @@
 #include "controller/api/v1/api_priv.h"
 #include "controller/api/v1/api_reply.h"
 #include "controller/api/v1/api_route.h"
+#include "controller/service/service_adopt.h"
 #include "controller/service/service_log.h"
 #include "proto/field.h"
 
