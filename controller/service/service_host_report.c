@@ -28,11 +28,21 @@ static int state_event(struct db_tx *tx, const struct repo_instance_row *row, in
     return repo_event_append(tx, &e, NULL, err);
 }
 
-/* Power-off inside counts when the agent knew our newest wish. */
-static bool guest_ended_it(const struct repo_instance_row *row, const struct link_item *item)
+/* What the guest, or its end, has changed counts when the agent knew our newest wish. */
+static bool take_guest(struct repo_instance_row *row, const struct link_item *item)
 {
-    return item->desired_by == DESIRED_BY_GUEST && item->desired == DESIRED_STOPPED &&
-           item->generation >= row->generation && row->desired == DESIRED_RUNNING;
+    if (item->generation < row->generation)
+        return false;
+    bool off = item->desired_by == DESIRED_BY_GUEST && item->desired == DESIRED_STOPPED &&
+               row->desired == DESIRED_RUNNING;
+    bool thawed = row->paused && !item->paused; /* a pause does not outlive the run it froze */
+    if (off) {
+        row->desired = DESIRED_STOPPED;
+        row->desired_by = DESIRED_BY_GUEST;
+    }
+    if (thawed)
+        row->paused = false;
+    return off || thawed;
 }
 
 static int write_seen(struct db_tx *tx, struct repo_instance_row *row, const struct link_item *item,
@@ -45,13 +55,11 @@ static int write_seen(struct db_tx *tx, struct repo_instance_row *row, const str
                                       .started_at = item->started_at,
                                       .effective = effective};
     int rc = repo_instance_set_seen(tx, row->id, &seen, err);
-    if (rc < 0 || !guest_ended_it(row, item))
+    if (rc < 0)
         return rc;
     repo_instance_row_free(row);
     rc = repo_instance_get_by_uuid(tx, item->uuid, row, err);
-    row->desired = DESIRED_STOPPED;
-    row->desired_by = DESIRED_BY_GUEST;
-    return rc < 0 ? rc : repo_instance_update(tx, row, err);
+    return rc < 0 || !take_guest(row, item) ? rc : repo_instance_update(tx, row, err);
 }
 
 int service_host_seen(struct db_tx *tx, int64_t host_id, const struct link_item *item,

@@ -113,6 +113,7 @@ static int rebuild(struct db_tx *tx, struct service_call *c, struct bt_err *err)
     if (rc < 0)
         return rc;
     v.action = ACTION_REBUILD;
+    v.args.image_id = v.row.image_id; /* where one that never began goes back to */
     v.event = "instance.changed";
     return service_instance_run(tx, &v, change_rebuild, err);
 }

@@ -11,6 +11,7 @@
 
 #define DAY_MS (INT64_C(24) * 3600 * 1000)
 #define DUE_BATCH 50
+#define REMIND_PAGE 200
 
 static const struct api_action no_args = {.reasons = 0};
 
@@ -231,6 +232,28 @@ int service_trash_due(struct db_tx *tx, struct service *svc, struct agentlink_ou
     for (size_t i = 0; rc >= 0 && i < ids.len; i++)
         rc = purge_due(tx, svc, id[i], out, err);
     free(ids.items);
+    return rc < 0 ? rc : 0;
+}
+
+/* A delete that failed on its host is said again: it must not go on running in secret. */
+int service_trash_remind(struct db_tx *tx, struct agentlink_out *out, struct bt_err *err)
+{
+    struct repo_instance_filter f = {
+        .limit = REMIND_PAGE, .state = -1, .deleted = true, .only_deleted = true};
+    size_t got = REMIND_PAGE;
+    int rc = 0;
+    while (rc >= 0 && got == REMIND_PAGE) {
+        struct bt_arr rows = {0};
+        rc = repo_instance_list(tx, &f, &rows, err);
+        got = rows.len;
+        const struct repo_instance_row *r = rows.items;
+        for (size_t i = 0; rc >= 0 && i < got; i++) {
+            f.after_id = r[i].id;
+            if (!r[i].locked_by && r[i].observed_generation < r[i].generation)
+                rc = service_spec_sync(tx, &r[i], out, err);
+        }
+        db_rows_free(&repo_instance_table, &rows);
+    }
     return rc < 0 ? rc : 0;
 }
 

@@ -18,7 +18,7 @@
  * what they were. Where nobody knows how it ended (host_unreachable) the wish stays, and the host
  * hears it when it is back. A failed create leaves nothing.
  */
-#define RETRY_PURGE_MS (INT64_C(3600) * 1000)
+#define RETRY_PURGE_MS (INT64_C(300) * 1000)
 
 static bool unknown_end(const struct task_result *r)
 {
@@ -99,8 +99,12 @@ static int on_purge(struct db_tx *tx, void *ctx, const struct repo_task_row *t,
 static int on_delete(struct db_tx *tx, void *ctx, const struct repo_task_row *t,
                      const struct task_result *r, struct agentlink_out *out, struct bt_err *err)
 {
-    (void)ctx, (void)out;
-    return r->superseded ? 0 : remember_error(tx, t, r, err);
+    if (r->superseded)
+        return 0;
+    /* Nothing was there: nothing can be restored, and nothing need be kept. */
+    if (r->ok && r->item && r->item->state == INSTANCE_DELETED && !r->item->trashed)
+        return service_trash_purged(tx, ctx, t->instance_id, "instance.purged", out, err);
+    return remember_error(tx, t, r, err);
 }
 
 /* ---- create ---- */
@@ -140,6 +144,19 @@ static int on_create(struct db_tx *tx, void *ctx, const struct repo_task_row *t,
 }
 
 /* ---- the others ---- */
+
+/* A verb that began with making the instance and failed has made nothing. */
+static int failed_to_make(struct db_tx *tx, const struct repo_task_row *t,
+                          const struct task_result *r, bool *ret, struct bt_err *err)
+{
+    _cleanup_(repo_instance_row_free) struct repo_instance_row row = {0};
+    *ret = false;
+    if (r->ok || r->superseded)
+        return 0;
+    int rc = repo_instance_get(tx, t->instance_id, &row, err);
+    *ret = rc >= 0 && service_spec_unmade(&row);
+    return rc;
+}
 
 /* Back to what is: true when @row changed. */
 static bool settle_power(const struct repo_task_row *t, const struct task_result *r,
@@ -181,9 +198,12 @@ static int must_settle(struct db_tx *tx, const struct repo_task_row *t, const st
 static int on_power(struct db_tx *tx, void *ctx, const struct repo_task_row *t,
                     const struct task_result *r, struct agentlink_out *out, struct bt_err *err)
 {
-    (void)ctx;
-    bool settle;
-    int rc = remember_error(tx, t, r, err);
+    bool settle, unmade;
+    int rc = failed_to_make(tx, t, r, &unmade, err);
+    if (rc >= 0 && unmade)
+        return on_create(tx, ctx, t, r, out, err);
+    if (rc >= 0)
+        rc = remember_error(tx, t, r, err);
     if (rc >= 0)
         rc = must_settle(tx, t, r, &settle, err);
     if (rc < 0 || !settle)
@@ -198,8 +218,59 @@ static int on_power(struct db_tx *tx, void *ctx, const struct repo_task_row *t,
 static int on_other(struct db_tx *tx, void *ctx, const struct repo_task_row *t,
                     const struct task_result *r, struct agentlink_out *out, struct bt_err *err)
 {
-    (void)ctx, (void)out;
-    return r->superseded ? 0 : remember_error(tx, t, r, err);
+    bool unmade;
+    int rc = failed_to_make(tx, t, r, &unmade, err);
+    if (rc >= 0 && unmade)
+        return on_create(tx, ctx, t, r, out, err);
+    return rc < 0 || r->superseded ? rc : remember_error(tx, t, r, err);
+}
+
+/* A counter that was raised for a task that never began goes back: nothing of it was sent. */
+static int take_back(struct db_tx *tx, const struct repo_task_row *t, struct bt_err *err)
+{
+    _cleanup_(repo_instance_row_free) struct repo_instance_row row = {0};
+    struct service_task_args args;
+    int rc = bt_schema_parse(&service_task_args_schema, t->args, strlen(t->args), BT_LENIENT, &args,
+                             NULL, err);
+    if (rc < 0)
+        return rc;
+    rc = repo_instance_get(tx, t->instance_id, &row, err);
+    if (rc >= 0 && bt_streq(t->action, enum_action[ACTION_REBUILD])) {
+        row.rebuild_seq--;
+        row.image_id = args.image_id ? args.image_id : row.image_id;
+    }
+    if (rc >= 0 && bt_streq(t->action, enum_action[ACTION_RESTART]))
+        row.restart_seq--;
+    if (rc >= 0 && bt_streq(t->action, enum_action[ACTION_RESET]))
+        row.reset_seq--;
+    bt_schema_free(&service_task_args_schema, &args);
+    return rc < 0 ? rc : repo_instance_update_spec(tx, &row, err);
+}
+
+static bool never_began(const struct repo_task_row *t, const struct task_result *r)
+{
+    return r->cancelled && t->started_at == 0;
+}
+
+static int on_restart(struct db_tx *tx, void *ctx, const struct repo_task_row *t,
+                      const struct task_result *r, struct agentlink_out *out, struct bt_err *err)
+{
+    int rc = never_began(t, r) ? take_back(tx, t, err) : 0;
+    return rc < 0 ? rc : on_power(tx, ctx, t, r, out, err);
+}
+
+/* What was begun on the disk can only be finished: by the next start, or another rebuild. */
+static int on_rebuild(struct db_tx *tx, void *ctx, const struct repo_task_row *t,
+                      const struct task_result *r, struct agentlink_out *out, struct bt_err *err)
+{
+    struct repo_instance_error e = {.code = bt_code_str(BT_E_CANCELLED),
+                                    .message = "the rebuild was interrupted; the next start or "
+                                               "rebuild finishes it",
+                                    .task_id = t->id};
+    if (never_began(t, r))
+        return take_back(tx, t, err);
+    int rc = on_other(tx, ctx, t, r, out, err);
+    return rc < 0 || !r->cancelled ? rc : repo_instance_set_error(tx, t->instance_id, &e, err);
 }
 
 static int undo_resize(struct db_tx *tx, struct repo_instance_row *row,
@@ -223,31 +294,41 @@ static int undo_resize(struct db_tx *tx, struct repo_instance_row *row,
     return 0;
 }
 
-static int on_resize(struct db_tx *tx, void *ctx, const struct repo_task_row *t,
-                     const struct task_result *r, struct agentlink_out *out, struct bt_err *err)
+static int take_back_resize(struct db_tx *tx, struct service *svc, const struct repo_task_row *t,
+                            struct agentlink_out *out, struct bt_err *err)
 {
-    bool settle;
-    int rc = remember_error(tx, t, r, err);
-    if (rc >= 0)
-        rc = must_settle(tx, t, r, &settle, err);
-    if (rc < 0 || !settle)
-        return rc;
     _cleanup_(repo_instance_row_free) struct repo_instance_row row = {0};
     struct service_task_args args;
-    rc = bt_schema_parse(&service_task_args_schema, t->args, strlen(t->args), BT_LENIENT, &args,
-                         NULL, err);
+    bool next = false;
+    int rc = bt_schema_parse(&service_task_args_schema, t->args, strlen(t->args), BT_LENIENT, &args,
+                             NULL, err);
     if (rc < 0)
         return rc;
     rc = repo_instance_get(tx, t->instance_id, &row, err);
-    if (rc >= 0 && !row.trashed_at && args.limits) {
+    if (rc >= 0 && args.limits)
         rc = undo_resize(tx, &row, &args, err);
-        if (rc >= 0)
-            rc = write_back(tx, &row, out, err);
-        if (rc >= 0)
-            rc = service_host_sched_refresh(tx, ctx, row.host_id, err);
-    }
     bt_schema_free(&service_task_args_schema, &args);
-    return rc;
+    if (rc >= 0)
+        rc = repo_instance_update_spec(tx, &row, err);
+    if (rc >= 0 && row.host_id)
+        rc = service_host_sched_refresh(tx, svc, row.host_id, err);
+    if (rc >= 0)
+        rc = has_next(tx, t, &next, err);
+    return rc < 0 || next || row.trashed_at ? rc : service_spec_sync(tx, &row, out, err);
+}
+
+static int on_resize(struct db_tx *tx, void *ctx, const struct repo_task_row *t,
+                     const struct task_result *r, struct agentlink_out *out, struct bt_err *err)
+{
+    bool unmade;
+    if (r->ok)
+        return 0;
+    int rc = failed_to_make(tx, t, r, &unmade, err);
+    if (rc >= 0 && unmade)
+        return on_create(tx, ctx, t, r, out, err);
+    if (rc >= 0)
+        rc = remember_error(tx, t, r, err);
+    return rc < 0 || unknown_end(r) ? rc : take_back_resize(tx, ctx, t, out, err);
 }
 
 const struct task_action service_instance_task_actions[] = {
@@ -255,13 +336,13 @@ const struct task_action service_instance_task_actions[] = {
     {.action = ACTION_START, .on_result = on_power, .cancellable = true},
     {.action = ACTION_STOP, .on_result = on_power, .cancellable = true, .patient = true},
     {.action = ACTION_KILL, .on_result = on_power, .preempts = true, .patient = true},
-    {.action = ACTION_RESTART, .on_result = on_power, .cancellable = true},
-    {.action = ACTION_RESET, .on_result = on_power},
+    {.action = ACTION_RESTART, .on_result = on_restart, .cancellable = true},
+    {.action = ACTION_RESET, .on_result = on_restart},
     {.action = ACTION_PAUSE, .on_result = on_power},
     {.action = ACTION_RESUME, .on_result = on_power},
     {.action = ACTION_SUSPEND, .on_result = on_other, .preempts = true},
     {.action = ACTION_UNSUSPEND, .on_result = on_other},
-    {.action = ACTION_REBUILD, .on_result = on_other},
+    {.action = ACTION_REBUILD, .on_result = on_rebuild},
     {.action = ACTION_RESIZE, .on_result = on_resize, .cancellable = true},
     {.action = ACTION_SET, .on_result = on_other},
     {.action = ACTION_RESET_PASSWORD, .on_result = on_other},

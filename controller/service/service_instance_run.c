@@ -73,14 +73,30 @@ static int write_row(struct db_tx *tx, struct service_verb_run *v, change_fn cha
     return rc;
 }
 
+static int reload(struct db_tx *tx, struct service_verb_run *v, struct bt_err *err)
+{
+    struct repo_instance_row now = {0};
+    int rc = repo_instance_get(tx, v->row.id, &now, err);
+    if (rc < 0)
+        return rc;
+    repo_instance_row_free(&v->row);
+    v->row = now;
+    return 0;
+}
+
 int service_instance_run(struct db_tx *tx, struct service_verb_run *v, change_fn change,
                          struct bt_err *err)
 {
     _cleanup_(repo_task_row_free) struct repo_task_row task = {0};
+    bool was_locked = v->row.locked_by != 0;
     int rc = begin(tx, v, &task, err);
     if (rc < 0)
         return rc;
     bool made = rc == TASK_MADE && task.state != TASK_SUCCESS;
+    if (made && was_locked) /* what the ended ones took back is in the row only */
+        rc = reload(tx, v, err);
+    if (rc < 0)
+        return rc;
     rc = made ? write_row(tx, v, change, &task, err) : 0;
     return rc < 0 ? rc : service_instance_answer(tx, v->c, &v->row, &task, err);
 }

@@ -44,7 +44,9 @@ static int apply(struct db_tx *tx, struct db_work *w, struct bt_err *err)
 {
     struct service_keeper *k = BT_CONTAINER_OF(w, struct service_keeper, work);
     agentlink_out_reset(&k->out);
-    int rc = service_trash_due(tx, k->svc, &k->out, err);
+    int rc = service_trash_remind(tx, &k->out, err);
+    if (rc >= 0)
+        rc = service_trash_due(tx, k->svc, &k->out, err);
     return rc < 0 ? rc : forget(tx, err);
 }
 

@@ -18,9 +18,13 @@
 
 #define FT service_task_args
 static const struct bt_field service_task_args_schema_fields[] = {
-    F_BOOL(force, BT_OMIT_ZERO, NULL),       F_INT(timeout_ms, 0, 86400000, BT_OMIT_ZERO, NULL),
-    F_BOOL(fresh, BT_OMIT_ZERO, NULL),       F_ID(plan_id, BT_OMIT_ZERO, NULL),
-    F_RAW(limits, 4096, BT_OMIT_ZERO, NULL), F_END};
+    F_BOOL(force, BT_OMIT_ZERO, NULL),
+    F_INT(timeout_ms, 0, 86400000, BT_OMIT_ZERO, NULL),
+    F_BOOL(fresh, BT_OMIT_ZERO, NULL),
+    F_ID(plan_id, BT_OMIT_ZERO, NULL),
+    F_ID(image_id, BT_OMIT_ZERO, NULL),
+    F_RAW(limits, 4096, BT_OMIT_ZERO, NULL),
+    F_END};
 F_SCHEMA(service_task_args_schema, "TaskArgs", NULL);
 #undef FT
 
@@ -221,9 +225,18 @@ int service_spec_apply(struct db_tx *tx, void *svc, const struct repo_task_row *
     rc = repo_instance_get(tx, t->instance_id, &row, err);
     if (rc >= 0)
         rc = service_spec_build(tx, &row, &a.spec, err);
-    if (rc >= 0)
-        *ret = a;
-    return rc;
+    if (rc < 0)
+        return rc;
+    /* Its create was cancelled by this verb: what it asks for begins with making it. */
+    if (service_spec_unmade(&row))
+        a.action = ACTION_CREATE;
+    *ret = a;
+    return 0;
+}
+
+bool service_spec_unmade(const struct repo_instance_row *row)
+{
+    return row->observed_generation == 0 && row->desired != DESIRED_DELETED;
 }
 
 int service_spec_sync(struct db_tx *tx, const struct repo_instance_row *row,

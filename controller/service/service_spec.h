@@ -13,9 +13,10 @@
 struct service_task_args {
     bool force;
     int64_t timeout_ms;
-    bool fresh;      /* the agent never had this instance: a failure takes it away */
-    int64_t plan_id; /* resize: what to go back to */
-    char *limits;    /* resize: likewise, JSON */
+    bool fresh;       /* the agent never had this instance: a failure takes it away */
+    int64_t image_id; /* rebuild: what to go back to */
+    int64_t plan_id;  /* resize: likewise */
+    char *limits;     /* resize: likewise, JSON */
 };
 
 extern const struct bt_schema service_task_args_schema;
@@ -27,6 +28,9 @@ int service_spec_limits(const struct repo_plan_row *plan, const struct repo_inst
 /** What an instance shall be, from the rows as they are now. Free with instance_spec_schema. */
 int service_spec_build(struct db_tx *tx, const struct repo_instance_row *row,
                        struct instance_spec *ret, struct bt_err *err);
+
+/** Has its host never had it (and shall have it)? */
+bool service_spec_unmade(const struct repo_instance_row *row);
 
 /** The apply message of a task (tasks_config.build). Free with link_apply_schema. */
 int service_spec_apply(struct db_tx *tx, void *svc, const struct repo_task_row *t,

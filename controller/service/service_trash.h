@@ -15,6 +15,9 @@ int service_trash_row(struct db_tx *tx, struct repo_instance_row *row, const cha
 int service_trash_due(struct db_tx *tx, struct service *svc, struct agentlink_out *out,
                       struct bt_err *err);
 
+/** Say again to their hosts what is trashed and not done there. */
+int service_trash_remind(struct db_tx *tx, struct agentlink_out *out, struct bt_err *err);
+
 /** It is gone on its host: addresses, disk and the tombstone's claim are free. Idempotent. */
 int service_trash_purged(struct db_tx *tx, struct service *svc, int64_t instance_id,
                          const char *event, struct agentlink_out *out, struct bt_err *err);

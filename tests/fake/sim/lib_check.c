@@ -95,7 +95,7 @@ static bool check_purged(struct sim *s, const struct repo_instance_row *r,
 static bool check_trashed(struct sim *s, const struct repo_instance_row *r,
                           const struct fake_instance *f)
 {
-    if (f && (f->disk || f->running || f->port))
+    if (!r->error_code && f && (f->disk || f->running || f->port))
         return sim_fail(s, "I1: %s (%s) is in the trash, but disk %d running %d port %d", r->name,
                         r->uuid, f->disk, f->running, f->port);
     return true;
@@ -120,15 +120,34 @@ static bool check_live(struct sim *s, const struct repo_instance_row *r,
     if (r->state != state)
         return sim_fail(s, "I11: %s (%s) is %s, the controller says %s", r->name, r->uuid,
                         enum_instance_state[state], enum_instance_state[r->state]);
-    if (r->paused != f->frozen)
+    if ((r->paused && f->running) != f->frozen)
         return sim_fail(s, "I11: %s paused %d, frozen %d", r->name, r->paused, f->frozen);
     return true;
 }
 
+/* The story of one instance, for whoever reads a failure. */
+static int story(struct db_tx *tx, void *arg, struct bt_err *err)
+{
+    char *text = NULL;
+    int rc =
+        db_text(tx,
+                "SELECT group_concat(line, char(10)) FROM (SELECT line FROM ("
+                " SELECT created_at AS at, created_at || ' task ' || id || ' ' || action || ' '"
+                "  || state || ' gen ' || generation || ' started ' || started_at || ' finished '"
+                "  || finished_at || ' ' || coalesce(error_code || ' ' || error_message, '') ||"
+                "  ' ' || args AS line FROM tasks WHERE instance_id = ?1"
+                " UNION ALL SELECT at, at || ' event ' || type || ' ' || data FROM outbox"
+                "  WHERE resource_type = 'instance' AND resource_id = ?1) ORDER BY at)",
+                DB_ARGS(DB_I(*(int64_t *)arg)), &text, err);
+    if (rc >= 0)
+        fprintf(stderr, "%s\n", text ? text : "no story");
+    free(text);
+    return rc;
+}
+
 static bool check_row(struct sim *s, const struct repo_instance_row *r)
 {
-    const struct fake_instance *f =
-        r->host_id ? kernel_of(s, (int)r->host_id - 1, r->uuid) : NULL;
+    const struct fake_instance *f = r->host_id ? kernel_of(s, (int)r->host_id - 1, r->uuid) : NULL;
     if (!is_alone(s, r))
         return false;
     if (r->locked_by)
@@ -211,7 +230,8 @@ static bool check_sold(struct sim *s)
             return sim_fail(s, "placement does not know host %d", i);
         if (h.allocated.cpus != k.a.cpus || h.allocated.memory_bytes != k.a.memory_bytes ||
             h.allocated.disk_bytes != k.a.disk_bytes || h.allocated.instances != k.a.instances)
-            return sim_fail(s, "host %d: placement has %lld cpus %lld instances, the rows %lld %lld",
+            return sim_fail(s,
+                            "host %d: placement has %lld cpus %lld instances, the rows %lld %lld",
                             i, (long long)h.allocated.cpus, (long long)h.allocated.instances,
                             (long long)k.a.cpus, (long long)k.a.instances);
         if (k.a.cpus > h.sellable.cpus || k.a.memory_bytes > h.sellable.memory_bytes ||
@@ -225,8 +245,7 @@ static bool check_sold(struct sim *s)
 
 static bool check_acked(struct sim *s, const struct bt_map *rows)
 {
-    BT_LIST_FOREACH(it, &s->reqs)
-    {
+    BT_LIST_FOREACH(it, &s->reqs) {
         const struct sim_req *r = BT_CONTAINER_OF(it, struct sim_req, link);
         const char *at = r->acked && r->is_create ? strstr(r->answer, "\"uuid\":\"") : NULL;
         char uuid[37];
@@ -269,8 +288,9 @@ static int internal_errors(struct db_tx *tx, void *arg, struct bt_err *err)
 
 static int skipped(struct db_tx *tx, void *arg, struct bt_err *err)
 {
-    return db_int(tx, "SELECT COUNT(*) FROM alarms WHERE kind IN ('report_skipped',"
-                      " 'instance_missing', 'instance_twice')",
+    return db_int(tx,
+                  "SELECT COUNT(*) FROM alarms WHERE kind IN ('report_skipped',"
+                  " 'instance_missing', 'instance_twice')",
                   DB_NOARGS, arg, err);
 }
 
@@ -291,7 +311,10 @@ bool sim_check(struct sim *s)
     bool ok = s->failure[0] == '\0';
     for (size_t i = 0; i < k.rows.len; i++) {
         (void)bt_map_set(&rows, r[i].uuid, &r[i]);
-        ok = ok && check_row(s, &r[i]);
+        if (ok && !check_row(s, &r[i])) {
+            ok = false;
+            sim_tx(s, story, &r[i].id);
+        }
     }
     ok = ok && check_kernels(s, &rows) && check_acked(s, &rows) && check_addresses(s) &&
          check_sold(s) && check_zero(s, odd_addresses, "I3: instances with odd addresses") &&

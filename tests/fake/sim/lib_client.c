@@ -18,8 +18,8 @@ static struct sim_req *req_of(struct bt_list *l)
 bool sim_client_busy(const struct sim *s)
 {
     BT_LIST_FOREACH(it, &s->reqs)
-    if (req_of(it)->open)
-        return true;
+        if (req_of(it)->open)
+            return true;
     return false;
 }
 
@@ -55,8 +55,8 @@ static void on_done(struct service_call *c, int rc, const struct bt_err *err)
         if (err->code == BT_E_INTERNAL || err->code == BT_E_DB)
             (void)sim_fail(s, "%s: %s: %s", r->path, bt_code_str(err->code), err->msg);
         if (r->acked)
-            (void)sim_fail(s, "key %s was acknowledged, now %s: %s", r->key,
-                           bt_code_str(err->code), err->msg);
+            (void)sim_fail(s, "key %s was acknowledged, now %s: %s", r->key, bt_code_str(err->code),
+                           err->msg);
         r->status = bt_code_http(err->code);
         free(r->answer);
         r->answer = bt_xasprintf("%s: %s", bt_code_str(err->code), err->msg);
@@ -174,16 +174,31 @@ static void random_create(struct sim *s)
     send(r);
 }
 
+/* Mostly something that exists: the uuid of a create that was acknowledged. */
+static void sim_known(struct sim *s, char *dst, size_t size)
+{
+    int64_t skip = s->n_reqs ? sim_below(s, s->n_reqs) : 0;
+    BT_LIST_FOREACH(it, &s->reqs) {
+        const struct sim_req *r = req_of(it);
+        const char *at = r->acked && r->is_create ? strstr(r->answer, "\"uuid\":\"") : NULL;
+        if (skip-- > 0 || !at)
+            continue;
+        (void)snprintf(dst, size < 37 ? size : 37, "%s", at + 8);
+        return;
+    }
+}
+
 static void random_action(struct sim *s)
 {
-    static const char *const verbs[] = {
-        "start",  "start",  "stop",      "stop",    "kill",   "restart", "reset",  "pause",
-        "resume", "suspend", "unsuspend", "rebuild", "resize", "delete",  "delete", "restore",
-        "purge"};
+    static const char *const verbs[] = {"start",     "start",   "stop",   "stop",   "kill",
+                                        "restart",   "reset",   "pause",  "resume", "suspend",
+                                        "unsuspend", "rebuild", "resize", "delete", "delete",
+                                        "restore",   "purge"};
     const char *verb = verbs[sim_below(s, BT_ARRAY_LEN(verbs))];
     bool purge = bt_streq(verb, "purge");
-    char name[32];
+    char name[40];
     (void)snprintf(name, sizeof name, "vps-%lld", (long long)sim_below(s, SIM_NAMES));
+    sim_known(s, name, sizeof name);
     struct sim_req *r = action_new(s, purge ? "delete" : verb, name);
     r->action.force = sim_below(s, 2) == 0;
     r->action.purge = purge;
@@ -209,8 +224,7 @@ void sim_client_replay(struct sim *s)
     if (!s->n_reqs)
         return;
     int64_t skip = sim_below(s, s->n_reqs);
-    BT_LIST_FOREACH(it, &s->reqs)
-    {
+    BT_LIST_FOREACH(it, &s->reqs) {
         struct sim_req *r = req_of(it);
         if (skip-- > 0 || !r->acked || r->open)
             continue;
@@ -221,8 +235,7 @@ void sim_client_replay(struct sim *s)
 
 void sim_client_retry_lost(struct sim *s)
 {
-    BT_LIST_FOREACH(it, &s->reqs)
-    {
+    BT_LIST_FOREACH(it, &s->reqs) {
         struct sim_req *r = req_of(it);
         if (r->lost && !r->open)
             send(r);

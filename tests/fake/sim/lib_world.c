@@ -261,8 +261,7 @@ void sim_controller_kill(struct sim *s)
     if (!s->up)
         return;
     s->up = false;
-    BT_LIST_FOREACH(it, &s->reqs)
-    {
+    BT_LIST_FOREACH(it, &s->reqs) {
         struct sim_req *r = BT_CONTAINER_OF(it, struct sim_req, link);
         r->lost |= r->open;
     }
@@ -289,9 +288,9 @@ static int put_plans(struct db_tx *tx, struct bt_err *err)
         struct repo_plan_row p = {
             .name = bt_xstrdup(names[i]),
             .drivers = 1,
-            .limits = bt_xasprintf("{\"cpus\":%d,\"memory_bytes\":%lld,\"disk_bytes\":%lld}",
-                                   1 << i, (long long)(128 * MIB << (2 * i)),
-                                   (long long)(GIB << (2 * i))),
+            .limits =
+                bt_xasprintf("{\"cpus\":%d,\"memory_bytes\":%lld,\"disk_bytes\":%lld}", 1 << i,
+                             (long long)(128 * MIB << (2 * i)), (long long)(GIB << (2 * i))),
             .features = 0x0f,
             .images = bt_xstrdup("[]"),
             .host_groups = bt_xstrdup("[]")};
@@ -404,10 +403,8 @@ void sim_init(struct sim *s, uint64_t seed, int agents)
     bt_list_init(&s->reqs);
     bt_random_seeded_init(&s->rnd, seed);
     s->loop = bt_loop_new_virtual(UTC_MS);
-    s->net = rpc_sim_new(&(struct rpc_sim_config){.loop = s->loop,
-                                                  .random = &s->rnd.table,
-                                                  .latency_min_ms = 1,
-                                                  .latency_max_ms = 30});
+    s->net = rpc_sim_new(&(struct rpc_sim_config){
+        .loop = s->loop, .random = &s->rnd.table, .latency_min_ms = 1, .latency_max_ms = 30});
     (void)snprintf(s->dir, sizeof s->dir, "%s/berth-sim-XXXXXX",
                    access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
     assert(mkdtemp(s->dir));

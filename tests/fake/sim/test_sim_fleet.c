@@ -9,10 +9,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <cmocka.h>
-
 #include "common/base/mem.h"
+#include "db/core/db_sql.h"
 #include "lib_sim.h"
+
+#include <cmocka.h>
 
 #define SEEDS 12
 #define AGENTS 20
@@ -80,7 +81,13 @@ static void end_faults(struct sim *s)
 static void turbulence(struct sim *s, int steps)
 {
     for (int i = 0; i < steps && !s->failure[0]; i++) {
-        sim_client_step(s);
+        for (int64_t burst = sim_below(s, 4); burst >= 0; burst--)
+            sim_client_step(s);
+        if (sim_below(s, 40) == 0) { /* before anything of it is answered */
+            sim_controller_kill(s);
+            sim_run(s, sim_below(s, 2000));
+            sim_controller_start(s);
+        }
         sim_run(s, sim_below(s, 10) ? sim_below(s, 300) : sim_below(s, 20000));
         if (sim_below(s, 4) == 0)
             one_fault(s);
@@ -89,6 +96,21 @@ static void turbulence(struct sim *s, int steps)
         if (sim_below(s, 10) == 0)
             sim_client_retry_lost(s);
     }
+}
+
+static int print_tasks(struct db_tx *tx, void *arg, struct bt_err *err)
+{
+    (void)arg;
+    char *text = NULL;
+    int rc = db_text(tx,
+                     "SELECT group_concat(n || ' ' || action || ' ' || state || code, ', ') FROM"
+                     " (SELECT COUNT(*) AS n, action, state, coalesce(' ' || error_code, '') AS"
+                     " code FROM tasks GROUP BY action, state, error_code)",
+                     DB_NOARGS, &text, err);
+    if (rc >= 0)
+        print_message("# %s\n", text ? text : "no tasks");
+    free(text);
+    return rc;
 }
 
 static void run_seed(uint64_t seed)
@@ -107,6 +129,8 @@ static void run_seed(uint64_t seed)
                   "faults, %d lives\n",
                   (unsigned long long)seed, s->n_reqs, s->n_acked, s->n_refused, s->n_replayed,
                   s->n_lost, s->n_faults, s->lives);
+    if (getenv("SIM_VERBOSE") && s->up)
+        sim_tx(s, print_tasks, NULL);
     char failure[sizeof s->failure];
     (void)snprintf(failure, sizeof failure, "%s", s->failure);
     sim_fini(s);
