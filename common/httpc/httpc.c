@@ -247,7 +247,8 @@ static bool is_download(struct httpc_request *r)
         r->status = (int)status;
         if (status == 200 && r->offset > 0) {
             r->offset = 0;
-            (void)ftruncate(r->to_fd, 0);
+            if (ftruncate(r->to_fd, 0) < 0)
+                return false;
         }
     }
     return r->status == 200 || r->status == 206;

@@ -117,7 +117,8 @@ static int verify(const struct helper_fetch_request *r, int fd, struct helper_fe
         return rc;
     if (strcmp(hash, r->sha256) == 0)
         return 0;
-    (void)ftruncate(fd, 0);
+    if (ftruncate(fd, 0) < 0)
+        return bt_fail_errno(err, errno, "empty the file");
     return bt_fail(err, BT_E_CHECKSUM, "the file has SHA-256 %s", hash);
 }
 
