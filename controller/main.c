@@ -48,11 +48,17 @@ int main(int argc, char **argv)
 {
     const struct sigaction ignore = {.sa_handler = SIG_IGN};
     const char *path = access(CONF, R_OK) == 0 ? CONF : NULL;
-    const char *verb = argc > 1 ? argv[1] : "";
+    const char *verb = NULL;
     (void)sigaction(SIGPIPE, &ignore, NULL);
-    if (argc == 4 && strcmp(argv[2], "--config") == 0)
-        path = argv[3];
-    else if (argc != 2)
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--config") == 0 && i + 1 < argc)
+            path = argv[++i];
+        else if (verb)
+            return usage();
+        else
+            verb = argv[i];
+    }
+    if (!verb)
         return usage();
     if (strcmp(verb, "config") == 0)
         return print_manual();

@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The daemons of a lab: berthd beside the hosts, one agent in each host; kept by pid and start time."""
+"""The daemons of a lab: berthd beside the hosts, one agent in each host."""
 
+import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import time
 
 from .lab import Lab
 from .record import LabError
+
+ENV = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 
 
 def start_time(pid):
@@ -24,54 +28,91 @@ def start_time(pid):
 def rss_bytes(pid):
     try:
         with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as f:
-            for line in f:
-                if line.startswith("VmRSS:"):
-                    return int(line.split()[1]) * 1024
+            found = re.search(r"^VmRSS:\s+(\d+)", f.read(), re.M)
     except OSError:
-        pass
-    return 0
+        return 0
+    return int(found[1]) * 1024 if found else 0
+
+
+def cmdline(pid):
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as f:
+            return f.read().decode(errors="replace").split("\0")[:-1]
+    except OSError:
+        return []
+
+
+def all_pids():
+    return [int(p) for p in os.listdir("/proc") if p.isdigit()]
 
 
 class Daemon:
-    """One process; `host` None = beside the hosts."""
+    """One process, known by its command line; `host` None = beside the hosts.
+
+    The pid file holds pid, start time and what it was started from: a binary or a configuration
+    that has changed since makes it outdated."""
 
     def __init__(self, fleet, name, host, argv):
         self.fleet, self.name, self.host, self.argv = fleet, name, host, argv
-        tag = name if host is None else f"{name}-{host}"
-        self.pid_file = os.path.join(fleet.var, "run", tag + ".pid")
-        self.log_file = os.path.join(fleet.var, "log", tag + ".log")
+        self.tag = name if host is None else f"{name}-{host}"
+        self.pid_file = os.path.join(fleet.var, "run", self.tag + ".pid")
+        self.log_file = os.path.join(fleet.var, "log", self.tag + ".log")
+        self.child = None
+
+    def _recorded(self):
+        try:
+            with open(self.pid_file, encoding="ascii") as f:
+                pid, began, source = f.read().split()
+            return int(pid), int(began), source
+        except (OSError, ValueError):
+            return None, None, None
+
+    def _is_it(self, pid):
+        """By what it was told to do: its binary may have been built anew, in another folder."""
+        argv = cmdline(pid)
+        return argv[1:] == self.argv[1:] and \
+            os.path.basename(argv[0]) == os.path.basename(self.argv[0]) and \
+            start_time(pid) is not None
 
     def pid(self):
         """Its pid when it lives, else None."""
-        try:
-            with open(self.pid_file, encoding="ascii") as f:
-                pid, began = (int(x) for x in f.read().split())
-        except (OSError, ValueError):
-            return None
-        return pid if start_time(pid) == began else None
+        pid, began, _ = self._recorded()
+        if pid and start_time(pid) == began:
+            return pid
+        return next((p for p in all_pids() if self._is_it(p)), None)
+
+    def _source(self):
+        h = hashlib.sha256()
+        st = os.stat(self.argv[0])
+        h.update(f"{st.st_dev} {st.st_ino} {st.st_mtime_ns}".encode())
+        for path in self.argv[1:]:
+            if os.path.isfile(path):
+                with open(path, "rb") as f:
+                    h.update(f.read())
+        return h.hexdigest()
+
+    def outdated(self):
+        return self.pid() is not None and self._recorded()[2] != self._source()
 
     def start(self):
-        """Starts it unless it lives; true when it had to."""
+        """Starts it unless it lives as it should; true when it had to."""
+        if self.outdated():
+            self.stop()
         if self.pid():
             return False
         for path in (self.pid_file, self.log_file):
             os.makedirs(os.path.dirname(path), exist_ok=True)
+        source = self._source()
         with open(self.log_file, "ab") as log, open(os.devnull, "rb") as null:
-            how = {"stdin": null, "stdout": log, "stderr": log, "start_new_session": True, "close_fds": True}
-            env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
+            how = {"stdin": null, "stdout": log, "stderr": log, "start_new_session": True,
+                   "close_fds": True, "env": {**ENV, **self.fleet.daemon_env}}
             if self.host is None:
-                child = subprocess.Popen(self.argv, env=env, **how)
+                self.child = subprocess.Popen(self.argv, **how)
             else:
-                child = self.fleet.lab.popen(self.host, self.argv, env=env, **how)
+                self.child = self.fleet.lab.popen(self.host, self.argv, **how)
         with open(self.pid_file, "w", encoding="ascii") as f:
-            f.write(f"{child.pid} {start_time(child.pid)}\n")
-        self.child = child
+            f.write(f"{self.child.pid} {start_time(self.child.pid) or 0} {source}\n")
         return True
-
-    def died(self):
-        """Exit status of what start() made, when it has ended already."""
-        child = getattr(self, "child", None)
-        return None if child is None else child.poll()
 
     def log_tail(self):
         try:
@@ -80,25 +121,34 @@ class Daemon:
         except OSError:
             return ""
 
-    def stop(self, timeout=10.0):
+    def gone(self, pid, began, timeout_s):
+        end = time.monotonic() + timeout_s
+        while start_time(pid) == began:
+            if time.monotonic() >= end:
+                return False
+            if self.child is not None:
+                self.child.poll()
+            time.sleep(0.01)
+        return True
+
+    def stop(self, timeout_s=15.0):
         """SIGTERM, then SIGKILL; true when it lived."""
+        return self.kill(signal.SIGTERM, timeout_s)
+
+    def kill(self, signum=signal.SIGKILL, timeout_s=15.0):
         pid = self.pid()
         if not pid:
             return False
         began = start_time(pid)
-        for signum in (signal.SIGTERM, signal.SIGKILL):
+        for sig in (signum, signal.SIGKILL):
             try:
-                os.kill(pid, signum)
+                os.kill(pid, sig)
             except ProcessLookupError:
                 break
-            end = time.monotonic() + timeout
-            while start_time(pid) == began and time.monotonic() < end:
-                child = getattr(self, "child", None)
-                if child is not None:
-                    child.poll()
-                time.sleep(0.02)
-            if start_time(pid) != began:
+            if self.gone(pid, began, timeout_s):
                 break
+        if self.child is not None:
+            self.child.poll()
         try:
             os.unlink(self.pid_file)
         except FileNotFoundError:
@@ -107,12 +157,21 @@ class Daemon:
 
 
 class Fleet:
-    """A lab and its daemons."""
+    """A lab and its daemons.
+
+    agent_extra, controller_extra: more lines of their configuration; daemon_env: more environment.
+    """
 
     def __init__(self, lab=None, build=None):
-        self.lab = lab or Lab()
+        self.lab = lab or Lab(var=os.environ.get("BERTH_VAR"))
         self.var = self.lab.var
         self.build = build or os.path.join(self.lab.root, "build", "release", "bin")
+        self.cache = os.environ.get("BERTH_CACHE") or os.path.join(self.var, "cache")
+        self.agent_extra, self.controller_extra, self.daemon_env = {}, {}, {}
+        self.refresh()
+
+    def refresh(self):
+        """What the lab has been given may have changed."""
         self.facts = self.lab.info(16)
 
     def bin(self, name):
@@ -126,11 +185,21 @@ class Fleet:
     def state(self):
         return os.path.join(self.var, "controller")
 
+    @property
+    def ca_file(self):
+        return os.path.join(self.state, "pki", "ca.crt")
+
+    @property
+    def token_file(self):
+        return os.path.join(self.state, "operator.token")
+
     def controller(self):
-        return Daemon(self, "berthd", None, [self.bin("berthd"), "--config", os.path.join(self.var, "berthd.conf"), "run"])
+        conf = os.path.join(self.var, "berthd.conf")
+        return Daemon(self, "berthd", None, [self.bin("berthd"), "run", "--config", conf])
 
     def agent(self, host):
-        return Daemon(self, "agent", host, [self.bin("berth-agent"), "--config", self.agent_conf(host), "run"])
+        argv = [self.bin("berth-agent"), "--config", self.agent_conf(host), "run"]
+        return Daemon(self, "agent", host, argv)
 
     def agent_conf(self, host):
         return os.path.join(self.var, f"agent-{host}.conf")
@@ -144,18 +213,22 @@ class Fleet:
 
     def write_controller_conf(self):
         f = self.facts
-        self._write(os.path.join(self.var, "berthd.conf"), {
-            "listen": f"127.0.0.1,{f['controller_address']}",
+        conf = {
+            "listen": f"127.0.0.1, {f['controller_address']}",
             "api_port": f["api_port"],
             "agent_port": f["agent_port"],
             "state_dir": self.state,
-            "server_names": f"localhost,127.0.0.1,{f['controller_address']}",
-        })
+            "server_names": f"localhost, 127.0.0.1, {f['controller_address']}",
+            **self.controller_extra,
+        }
+        self._write(os.path.join(self.var, "berthd.conf"), conf)
 
-    def write_agent_conf(self, host, extra=None):
+    def write_agent_conf(self, host):
         h = self.host_facts(host)
+        f = self.facts
         conf = {
             "name": host,
+            "controller": f"wss://{f['controller_address']}:{f['agent_port']}/agent/v1",
             "state_dir": h["state_dir"],
             "run_dir": h["run_dir"],
             "helper_dir": self.build,
@@ -163,85 +236,89 @@ class Fleet:
             "id_count": h["id_count"],
             "cgroup_parent": h["cgroup_parent"].lstrip("/"),
             "uplink": h["uplink"],
-            "sysctls": "set",
+            # The machine's settings are the lab's to change, which puts them back.
+            "sysctls": "check",
             # A lab is for trying things: the brake of production would hold the third purge.
-            "brake_deletes": 100000,
-            "brake_purges": 100000,
-            "trash_time": "1s",
+            "brake_deletes": 1000000,
+            "brake_purges": 1000000,
+            "trash_time": "0s",
+            **self.agent_extra,
         }
-        conf.update(extra or {})
         self._write(self.agent_conf(host), conf)
 
     @staticmethod
     def _write(path, conf):
-        text = "".join(f"{k} = {v}\n" for k, v in conf.items())
-        try:
-            with open(path, encoding="utf-8") as f:
-                if f.read() == text:
-                    return
-        except OSError:
-            pass
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path + ".new", "w", encoding="utf-8") as f:
-            f.write(text)
-        os.rename(path + ".new", path)
+        write_if_new(path, "".join(f"{k} = {v}\n" for k, v in conf.items()), 0o644)
 
     # ---- the operator's hands ----
 
     def environment(self):
         env = dict(os.environ)
-        with open(os.path.join(self.state, "operator.token"), encoding="ascii") as f:
+        with open(self.token_file, encoding="ascii") as f:
             token = f.read().strip()
-        env.update(BERTH_URL=self.url, BERTH_TOKEN=token, BERTH_CACERT=self.ca_file(),
-                   PATH=f"{self.build}:{os.environ.get('PATH', '/usr/sbin:/usr/bin:/sbin:/bin')}")
+        env.update(BERTH_URL=self.url, BERTH_TOKEN=token, BERTH_CACERT=self.ca_file,
+                   PATH=f"{self.build}:{os.environ.get('PATH', ENV['PATH'])}")
         return env
 
-    def ca_file(self):
-        for name in ("ca.crt", "pki/ca.crt", "keys/ca.crt"):
-            path = os.path.join(self.state, name)
-            if os.path.exists(path):
-                return path
-        return os.path.join(self.state, "ca.crt")
-
-    def berth(self, *args, check=True):
+    def berth(self, *args, check=True, timeout=None):
         """The CLI; returns CompletedProcess with text."""
-        done = subprocess.run([self.bin("berth"), *args], env=self.environment(), capture_output=True, text=True,
-                              stdin=subprocess.DEVNULL, check=False)
+        done = subprocess.run([self.bin("berth"), *args], env=self.environment(), timeout=timeout,
+                              capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
         if check and done.returncode != 0:
-            raise LabError(f"berth {' '.join(args)}: {done.stderr.strip() or done.stdout.strip()}")
+            text = done.stderr.strip() or done.stdout.strip()
+            raise LabError(f"berth {' '.join(args)}: exit {done.returncode}: {text}")
         return done
 
     def berth_json(self, *args):
         return json.loads(self.berth(*args, "-o", "json").stdout)
 
+    # ---- what runs ----
+
     def ps(self):
-        """Rows of ./dev ps: daemons, then helpers by the host whose run directory they serve."""
+        """Rows of ./dev ps: daemons, then helpers and monitors by their host."""
         rows = []
         for daemon in [self.controller(), *(self.agent(h) for h in self.known_hosts())]:
             pid = daemon.pid()
             if pid:
-                rows.append({"name": daemon.name, "host": daemon.host, "pid": pid, "rss_bytes": rss_bytes(pid)})
-        rows.extend(self._helpers())
-        return rows
+                rows.append(self._row(daemon.name, daemon.host, pid))
+        return rows + list(self._helpers())
+
+    @staticmethod
+    def _row(name, host, pid):
+        return {"name": name, "host": host, "pid": pid, "rss_bytes": rss_bytes(pid)}
 
     def _helpers(self):
         nets = {}
         for host in self.known_hosts():
-            path = self.host_facts(host)["namespaces"]["net"]
             try:
-                st = os.stat(path)
+                st = os.stat(self.host_facts(host)["namespaces"]["net"])
             except OSError:
                 continue
-            nets[(st.st_dev, st.st_ino)] = host
-        for pid in (int(p) for p in os.listdir("/proc") if p.isdigit()):
+            nets[st.st_ino] = host
+        for pid in all_pids():
             try:
-                with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as f:
-                    name = f.read().strip()
-                if not name.startswith("berth-") or name == "berth-agent":
+                exe = os.path.basename(os.readlink(f"/proc/{pid}/exe")).removesuffix(" (deleted)")
+                if not exe.startswith("berth-") or exe == "berth-agent":
                     continue
-                st = os.stat(f"/proc/{pid}/ns/net")
+                host = nets.get(os.stat(f"/proc/{pid}/ns/net").st_ino)
             except OSError:
                 continue
-            host = nets.get((st.st_dev, st.st_ino))
             if host:
-                yield {"name": name, "host": host, "pid": pid, "rss_bytes": rss_bytes(pid)}
+                yield self._row(exe, host, pid)
+
+
+def write_if_new(path, text, mode):
+    """Replaces the file when its text differs; true when it did."""
+    try:
+        with open(path, encoding="utf-8") as f:
+            if f.read() == text:
+                return False
+    except OSError:
+        pass
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    fd = os.open(path + ".new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+    with os.fdopen(fd, "w", encoding="utf-8") as f:
+        os.fchmod(f.fileno(), mode)
+        f.write(text)
+    os.rename(path + ".new", path)
+    return True
