@@ -52,6 +52,8 @@ static const struct setting fixed[] = {
     {"lxc.pty.max", "1024"},
     {"lxc.monitor.signal.pdeath", "0"},
     {"lxc.hook.version", "1"},
+    /* Load it though the monitor has a filter (ct_seccomp_architectures) already. */
+    {"lxc.seccomp.allow_nesting", "1"},
 };
 
 /* Tidiness, not a wall: root inside can unmount them. Files, then directories. */

@@ -119,12 +119,15 @@ static int make_terminal(struct lxc_container *lxc, const struct helper_containe
 struct payload {
     char **argv;
     bool tty;
+    uint64_t features;
 };
 
-/* In the instance, as its root. */
+/* In the instance, as its root, behind liblxc's own filter (which it leaves out behind another). */
 static int command(void *ctx)
 {
     const struct payload *p = ctx;
+    if (ct_seccomp_architectures(p->features, NULL) < 0)
+        _exit(EXIT_NOT_RUN);
     (void)setsid();
     if (p->tty)
         (void)ioctl(STDIN_FILENO, TIOCSCTTY, 0);
@@ -154,7 +157,14 @@ static char **vector(const char *const *fixed, const struct bt_arr *arr)
     return v;
 }
 
-static int attach(struct lxc_container *lxc, const struct helper_container_exec *x,
+/* The instance that is entered. */
+struct target {
+    struct lxc_container *lxc;
+    int64_t id_base;
+    uint64_t features;
+};
+
+static int attach(const struct target *t, const struct helper_container_exec *x,
                   const struct streams *s, pid_t *ret, struct bt_err *err)
 {
     static const char *const base_env[] = {
@@ -167,7 +177,7 @@ static int attach(struct lxc_container *lxc, const struct helper_container_exec 
     _cleanup_free_ char **env = vector(base_env, &x->env);
     _cleanup_free_ char **argv = vector(NULL, &x->argv);
     char slash[] = "/";
-    struct payload p = {.argv = argv, .tty = x->tty};
+    struct payload p = {.argv = argv, .tty = x->tty, .features = t->features};
     lxc_attach_options_t o = LXC_ATTACH_OPTIONS_DEFAULT;
     o.env_policy = LXC_ATTACH_CLEAR_ENV;
     o.extra_env_vars = env;
@@ -177,7 +187,7 @@ static int attach(struct lxc_container *lxc, const struct helper_container_exec 
     o.stdin_fd = s->inner[0];
     o.stdout_fd = s->inner[1];
     o.stderr_fd = s->inner[2];
-    if (lxc->attach(lxc, command, &p, &o, ret) < 0)
+    if (t->lxc->attach(t->lxc, command, &p, &o, ret) < 0)
         return bt_fail(err, BT_E_KERNEL, "cannot enter the instance");
     return 0;
 }
@@ -218,15 +228,15 @@ static int wait_for(const struct ct *c, pid_t pid)
     return exit_status(status);
 }
 
-static int exec_in(struct ct *c, struct lxc_container *lxc, int64_t base, struct bt_err *err)
+static int exec_in(struct ct *c, const struct target *t, struct bt_err *err)
 {
     const struct helper_container_exec *x = c->req.exec;
     struct streams s;
     pid_t pid = -1;
     streams_init(&s);
-    int rc = x->tty ? make_terminal(lxc, x, base, &s, err) : make_pipes(&s, err);
+    int rc = x->tty ? make_terminal(t->lxc, x, t->id_base, &s, err) : make_pipes(&s, err);
     if (rc == 0)
-        rc = attach(lxc, x, &s, &pid, err);
+        rc = attach(t, x, &s, &pid, err);
     close_all(s.inner);
     if (rc == 0) {
         struct helper_container_stream ok = {.fds = (int64_t)s.n, .pid = pid};
@@ -249,8 +259,7 @@ int ct_exec(struct ct *c, struct bt_err *err)
     if (rc < 0)
         return rc;
     ct_life_read(c->dir, &life);
-    int64_t base = life.place.id_base;
-    uint64_t features = life.place.features;
+    struct target t = {.id_base = life.place.id_base, .features = life.place.features};
     bool runs = life.init_lives && life.lock_held;
     bool lost = life.init_lives && !life.lock_held;
     ct_life_fini(&life);
@@ -259,12 +268,10 @@ int ct_exec(struct ct *c, struct bt_err *err)
     if (!runs)
         return bt_fail(err, BT_E_BAD_STATE, "the instance does not run");
     ct_rlimits_set();
-    struct lxc_container *lxc = lxc_container_new(c->uuid, c->req.run_dir);
-    if (!lxc)
+    t.lxc = lxc_container_new(c->uuid, c->req.run_dir);
+    if (!t.lxc)
         return bt_fail(err, BT_E_KERNEL, "liblxc: no container object");
-    rc = ct_seccomp_architectures(features, err);
-    if (rc == 0)
-        rc = exec_in(c, lxc, base, err);
-    (void)lxc_container_put(lxc);
+    rc = exec_in(c, &t, err);
+    (void)lxc_container_put(t.lxc);
     return rc;
 }
