@@ -37,7 +37,7 @@ static const struct setting bridge_settings[] = {
     {"net/ipv4/conf/%s/accept_source_route", "0"},
     {"net/ipv4/conf/%s/rp_filter", "1"},
     {"net/ipv4/conf/%s/arp_ignore", "1"},
-    {"net/ipv4/conf/%s/proxy_arp", "0"},
+    {"net/ipv4/conf/%s/proxy_arp", "1"},
     {"net/ipv4/conf/%s/proxy_arp_pvlan", "1"},
     {"net/ipv4/conf/%s/drop_unicast_in_l2_multicast", "1"},
     {"net/ipv4/neigh/%s/proxy_delay", "0"},

@@ -151,28 +151,36 @@ static struct running *begin(struct net *net, struct net_port_op *op, enum verb 
     return r;
 }
 
+/* Does @theirs stand in the way of one of ours? */
+static int check_grant(const struct net_grant *theirs, const char *port, const struct net_want *w,
+                       struct bt_err *err)
+{
+    struct bt_cidr a = {theirs->ip, theirs->prefix};
+    if (memcmp(theirs->mac, w->mac, SYS_MAC_LEN) == 0)
+        return bt_fail(err, BT_E_CONFLICT, "%s has this MAC address", port);
+    SYS_ROWS_FOREACH(struct net_grant, ours, &w->grants) {
+        struct bt_cidr b = {ours->ip, ours->prefix};
+        char text[BT_IP_STR_MAX];
+        if (ours->ip.family != 0 && bt_cidr_overlaps(&a, &b))
+            return bt_fail(err, BT_E_CONFLICT, "%s has the address %s", port,
+                           bt_ip_str(&ours->ip, text));
+    }
+    return 0;
+}
+
 /* Two ports with one address or MAC would take each other's traffic. */
 static int check_others(struct net *net, const struct net_want *w, struct bt_err *err)
 {
     size_t pos = 0;
-    for (struct net_port *p = bt_map_next(&net->ports, &pos); p;
+    int rc = 0;
+    for (struct net_port *p = bt_map_next(&net->ports, &pos); p && rc == 0;
          p = bt_map_next(&net->ports, &pos)) {
         if (strcmp(p->name, w->port) == 0)
             continue;
-        SYS_ROWS_FOREACH(struct net_grant, theirs, &p->grants) {
-            char text[BT_IP_STR_MAX];
-            if (memcmp(theirs->mac, w->mac, SYS_MAC_LEN) == 0)
-                return bt_fail(err, BT_E_CONFLICT, "%s has this MAC address", p->name);
-            struct bt_cidr a = {theirs->ip, theirs->prefix};
-            SYS_ROWS_FOREACH(struct net_grant, ours, &w->grants) {
-                struct bt_cidr b = {ours->ip, ours->prefix};
-                if (ours->ip.family != 0 && bt_cidr_overlaps(&a, &b))
-                    return bt_fail(err, BT_E_CONFLICT, "%s has the address %s", p->name,
-                                   bt_ip_str(&ours->ip, text));
-            }
-        }
+        SYS_ROWS_FOREACH(struct net_grant, theirs, &p->grants)
+            rc = rc < 0 ? rc : check_grant(theirs, p->name, w, err);
     }
-    return 0;
+    return rc;
 }
 
 /* What the kernel may have and the spec has not. */

@@ -165,7 +165,7 @@ class Frames:
             self.add(f"ARP {name}", Ether(src=me.mac, dst=GROUP4, type=0x806) / Raw(bad))
         self.add("ARP cut short", Ether(src=me.mac, dst=GROUP4, type=0x806) / Raw(raw[:12]))
 
-    def nd(self):
+    def discovery(self):
         me, other = self.me, self.other
         opt = ICMPv6NDOptDstLLAddr(lladdr=me.mac)
         ra = ICMPv6ND_RA(routerlifetime=1800) / ICMPv6NDOptPrefixInfo(
@@ -335,7 +335,7 @@ class Frames:
             IPv6ExtHdrRouting(segleft=0) / UDP(dport=4001) / Raw(p), beside=True)
 
     def all(self):
-        for kind in (self.macs, self.addresses, self.envelopes, self.arp, self.nd, self.groups,
+        for kind in (self.macs, self.addresses, self.envelopes, self.arp, self.discovery, self.groups,
                      self.servers, self.broken, self.beside):
             kind()
         return self.list
