@@ -73,6 +73,9 @@ static int check_instance(const struct job_inst *in, const struct link_apply *a,
     if (!job_inst_driver(in))
         return bt_fail(err, BT_E_MISSING_CAPABILITY, "this host has no driver %s",
                        enum_driver[a->spec.driver]);
+    if (a->action == ACTION_PURGE && !a->spec.tombstone->purge_now &&
+        job_utc(in->job) < in->row.purge_at)
+        return bt_fail(err, BT_E_BRAKE_HELD, "its time in the trash is not over");
     if (in->row.id || destroys(a))
         return 0;
     if (a->action != ACTION_CREATE)

@@ -135,6 +135,14 @@ static void end_counters(const struct job_inst *in, struct journal_instance *row
         row->done_rebuild_seq = in->spec.rebuild_seq;
 }
 
+/* A plan that is not about power may end well while the guest runs against the spec: then the spec is
+ * not done, and a resync will say so. */
+static bool fits(const struct job_inst *in, const struct journal_instance *row)
+{
+    bool alive = in->seen.state == INSTANCE_RUNNING || in->seen.state == INSTANCE_PAUSED;
+    return !alive || job_observe_should_run(&in->spec, row);
+}
+
 static void end_row(struct job_inst *in, struct journal_instance *row)
 {
     struct job_run *run = &in->run;
@@ -143,7 +151,7 @@ static void end_row(struct job_inst *in, struct journal_instance *row)
     end_power(in, row);
     if (of_spec)
         end_counters(in, row);
-    if (of_spec && run->rc == 0)
+    if (of_spec && run->rc == 0 && fits(in, row))
         row->done_generation = row->generation;
     if (in->has_effective) {
         free(row->effective);
@@ -162,7 +170,7 @@ static bool is_gone(const struct job_run *run)
 static void gone_row(const struct job_inst *in, struct journal_instance *row)
 {
     row->trashed_at = row->purge_at = row->started_at = 0;
-    row->state = in->run.purged ? INSTANCE_DELETED : INSTANCE_ERROR;
+    row->state = INSTANCE_DELETED; /* nothing of it is left */
     if (in->run.purged)
         row->done_generation = row->generation;
 }

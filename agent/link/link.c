@@ -169,14 +169,14 @@ static void on_accepted(void *ctx, struct job_from from, const struct link_accep
     struct link *l = ctx;
     if (from.session != l->session)
         return; /* the session that asked is over: it will ask again */
-    (void)link_send(l, &(struct link_frame){"accepted", from.id, &link_accepted_schema, a});
+    (void)link_send(l, &(struct link_frame){LINK_OP_ACCEPTED, from.id, &link_accepted_schema, a});
 }
 
 static void on_progress(void *ctx, const struct link_progress *p)
 {
     struct link *l = ctx;
     if (l->state == LINK_LIVE)
-        (void)link_send(l, &(struct link_frame){"progress", 0, &link_progress_schema, p});
+        (void)link_send(l, &(struct link_frame){LINK_OP_PROGRESS, 0, &link_progress_schema, p});
 }
 
 static void on_reported(void *ctx)
@@ -195,7 +195,7 @@ static void on_confirmed(void *ctx, struct job_from from, int rc, const struct b
     if (rc < 0)
         link_send_error(l, from.id, err);
     else
-        (void)link_send(l, &(struct link_frame){"confirm", from.id, &link_confirm_schema, &c});
+        (void)link_send(l, &(struct link_frame){LINK_OP_CONFIRM, from.id, &link_confirm_schema, &c});
 }
 
 struct job_events link_job_events(struct link *l)
@@ -212,7 +212,7 @@ struct job_events link_job_events(struct link *l)
 
 static void on_stream_ctl(void *ctx, const struct link_stream_ctl *c)
 {
-    (void)link_send(ctx, &(struct link_frame){"stream_ctl", 0, &link_stream_ctl_schema, c});
+    (void)link_send(ctx, &(struct link_frame){LINK_OP_STREAM, 0, &link_stream_ctl_schema, c});
 }
 
 static void on_stream_data(void *ctx, uint32_t stream, const void *frame, size_t n)

@@ -17,7 +17,7 @@ static void ask(struct link *l)
         return;
     }
     bt_log(BT_INFO, "link", "asking for a new certificate");
-    l->cert_id = link_send(l, &(struct link_frame){"cert", 0, &link_cert_schema, &c});
+    l->cert_id = link_send(l, &(struct link_frame){LINK_OP_CERT, 0, &link_cert_schema, &c});
     free(c.csr);
 }
 

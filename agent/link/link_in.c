@@ -149,7 +149,7 @@ static void on_doctor(struct frame_in *f)
                                      .more = l->cfg.host.doctor,
                                      .ctx = l->cfg.host.ctx},
               &out);
-    (void)link_send(l, &(struct link_frame){"doctor", f->env->id, &link_doctor_schema, &out});
+    (void)link_send(l, &(struct link_frame){LINK_OP_DOCTOR, f->env->id, &link_doctor_schema, &out});
     bt_schema_free(&link_doctor_schema, &out);
     free(all);
 }
@@ -190,16 +190,16 @@ static void on_error(struct frame_in *f)
 }
 
 static const struct op ops[] = {
-    {"welcome", &link_welcome_schema, on_welcome, false},
-    {"ack", &link_ack_schema, on_ack, true},
-    {"apply", &link_apply_schema, on_apply, true},
-    {"cancel", &link_cancel_schema, on_cancel, true},
-    {"confirm", &link_confirm_schema, on_confirm, true},
-    {"doctor", &link_doctor_schema, on_doctor, true},
-    {"stream_open", &link_stream_open_schema, on_stream_open, true},
-    {"stream_ctl", &link_stream_ctl_schema, on_stream_ctl, true},
-    {"cert", &link_cert_schema, on_cert, true},
-    {"error", &link_error_schema, on_error, false},
+    {LINK_OP_WELCOME, &link_welcome_schema, on_welcome, false},
+    {LINK_OP_ACK, &link_ack_schema, on_ack, true},
+    {LINK_OP_APPLY, &link_apply_schema, on_apply, true},
+    {LINK_OP_CANCEL, &link_cancel_schema, on_cancel, true},
+    {LINK_OP_CONFIRM, &link_confirm_schema, on_confirm, true},
+    {LINK_OP_DOCTOR, &link_doctor_schema, on_doctor, true},
+    {LINK_OP_STREAM_OPEN, &link_stream_open_schema, on_stream_open, true},
+    {LINK_OP_STREAM, &link_stream_ctl_schema, on_stream_ctl, true},
+    {LINK_OP_CERT, &link_cert_schema, on_cert, true},
+    {LINK_OP_ERROR, &link_error_schema, on_error, false},
 };
 
 /* ---- dispatch ---- */
@@ -237,7 +237,7 @@ static void not_obeyed(struct link *l, const struct op *op, const struct link_en
         a.task_id = asked.task_id;
         bt_schema_free(&link_apply_schema, &asked);
     }
-    (void)link_send(l, &(struct link_frame){"accepted", e->id, &link_accepted_schema, &a});
+    (void)link_send(l, &(struct link_frame){LINK_OP_ACCEPTED, e->id, &link_accepted_schema, &a});
 }
 
 static void handle(struct link *l, const struct op *op, const struct link_envelope *e)
@@ -258,8 +258,8 @@ static void handle(struct link *l, const struct op *op, const struct link_envelo
 static void dispatch(struct link *l, const struct link_envelope *e)
 {
     const struct op *op = op_find(e->op);
-    if (l->epoch && e->epoch < l->epoch)
-        return; /* of an older session */
+    if (l->epoch && e->epoch != l->epoch)
+        return; /* of another session */
     if (!op)
         unknown_op(l, e);
     else if (op->live && l->state != LINK_LIVE)

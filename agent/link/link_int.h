@@ -4,6 +4,7 @@
 #include "agent/link/link.h"
 #include "agent/stream/stream.h"
 #include "common/base/list.h"
+#include "proto/link_op.h"
 
 /* Inside of the link. A session is one connection; its number tells late answers apart. */
 enum link_state {

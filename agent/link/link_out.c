@@ -41,7 +41,7 @@ int64_t link_send(struct link *l, const struct link_frame *f)
 void link_send_error(struct link *l, int64_t re, const struct bt_err *err)
 {
     struct link_error e = {.code = (char *)bt_code_str(err->code), .message = (char *)err->msg};
-    (void)link_send(l, &(struct link_frame){"error", re, &link_error_schema, &e});
+    (void)link_send(l, &(struct link_frame){LINK_OP_ERROR, re, &link_error_schema, &e});
 }
 
 /* ---- hello ---- */
@@ -74,7 +74,7 @@ static void send_hello(struct link *l)
                            .epoch = l->meta.epoch};
     l->cfg.host.facts(l->cfg.host.ctx, &h.host);
     add_drivers(l, &h.host);
-    (void)link_send(l, &(struct link_frame){"hello", 0, &link_hello_schema, &h});
+    (void)link_send(l, &(struct link_frame){LINK_OP_HELLO, 0, &link_hello_schema, &h});
     bt_schema_free(&link_host_schema, &h.host);
 }
 
@@ -99,7 +99,7 @@ static void page_send(struct pages *p, bool done)
 {
     p->page.done = done;
     (void)link_send(p->link,
-                    &(struct link_frame){"inventory", 0, &link_inventory_schema, &p->page});
+                    &(struct link_frame){LINK_OP_INVENTORY, 0, &link_inventory_schema, &p->page});
     p->page.page++;
     p->page.items.len = 0;
     p->bytes = 0;
@@ -139,6 +139,6 @@ void link_renew_fired(struct bt_timer *t)
     l->cfg.host.figures(l->cfg.host.ctx, &r);
     r.clock_ms = bt_utc_ms(bt_loop_clock(l->cfg.loop));
     r.instances = (int64_t)job_count(l->job);
-    (void)link_send(l, &(struct link_frame){"renew", 0, &link_renew_schema, &r});
+    (void)link_send(l, &(struct link_frame){LINK_OP_RENEW, 0, &link_renew_schema, &r});
     bt_timer_start(&l->renew_timer, l->lease_ms / 3 > 0 ? l->lease_ms / 3 : 1);
 }

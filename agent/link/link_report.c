@@ -38,7 +38,7 @@ static void send_one(struct link *l, const struct journal_report *row)
                         &err) < 0) {
         bt_log(BT_ERROR, "link", "report=%lld cannot be read: %s", (long long)row->seq, err.msg);
     } else {
-        (void)link_send(l, &(struct link_frame){"report", 0, &link_report_schema, &r});
+        (void)link_send(l, &(struct link_frame){LINK_OP_REPORT, 0, &link_report_schema, &r});
         bt_schema_free(&link_report_schema, &r);
         l->window[l->n_window++] = row->seq;
     }

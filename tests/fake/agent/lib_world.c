@@ -318,7 +318,8 @@ static void apply_item(struct world *w, const struct link_item *item)
     if (item->effective)
         in->memory_bytes = item->effective->memory_bytes.v;
     /* The user of the controller takes over what the guest decided. */
-    if (item->desired_by == DESIRED_BY_GUEST && in->spec.desired == DESIRED_RUNNING)
+    if (item->desired_by == DESIRED_BY_GUEST && in->spec.desired == DESIRED_RUNNING &&
+        item->generation >= in->spec.generation)
         in->spec.desired = DESIRED_STOPPED;
 }
 
@@ -329,7 +330,13 @@ static void apply_result(struct world *w, const struct link_result *r)
     t->results++;
     if (t->ended) {
         /* Told again: it must be the same. */
-        assert(t->ok == r->ok && t->cancelled == r->cancelled);
+        if (t->results > 1 && (t->ok != r->ok || t->cancelled != r->cancelled))
+        {
+            w->wrong = "a task was told to end in two ways";
+            printf("# task %lld %s: first ok %d cancelled %d %s, now ok %d cancelled %d %s\n",
+                   (long long)t->id, enum_action[t->action], t->ok, t->cancelled, t->code, r->ok,
+                   r->cancelled, r->code ? r->code : "");
+        }
         return;
     }
     t->ended = true;
@@ -674,7 +681,7 @@ static const char *wrong_row(struct world *w, int i)
     if (!job_view(w->job, world_uuid(i), &v)) {
         if (f)
             return "something is left that the journal does not know";
-        if (in->seen && in->state != INSTANCE_DELETED && in->state != INSTANCE_ERROR)
+        if (in->seen && in->state != INSTANCE_DELETED)
             return "it is gone, and the controller was not told";
         return NULL;
     }
@@ -692,7 +699,7 @@ static const char *wrong_row(struct world *w, int i)
     bool ended_well = in->done_generation == in->generation;
     if (v.row->trashed_at && f && ended_well && (f->port || f->running || f->disk))
         return "not wholly in the trash";
-    if (!v.row->trashed_at && f && f->trash && ended_well)
+    if (!v.row->trashed_at && f && f->trash && ended_well && v.row->desired == DESIRED_RUNNING)
         return "in the trash, and the journal does not know";
     if (f && f->disk && f->id_base != v.row->id_base)
         return "its disk has other host ids";
@@ -708,6 +715,8 @@ const char *world_wrong(struct world *w)
 {
     struct job_view a;
     struct job_view b;
+    if (w->wrong)
+        return w->wrong;
     for (int i = 0; i < w->n_tasks; i++) {
         if (!w->tasks[i].ended)
             return "a task is open";
@@ -716,8 +725,21 @@ const char *world_wrong(struct world *w)
     }
     for (int i = 0; i < WORLD_INSTANCES; i++) {
         const char *wrong = wrong_row(w, i);
-        if (wrong)
+        if (wrong) {
+            const struct fake_instance *f = world_fake(w, i);
+            if (job_view(w->job, world_uuid(i), &a))
+                printf("# vps-%d: journal %s desired %s by %d, generation %lld done %lld\n", i,
+                       enum_instance_state[a.row->state], enum_desired[a.row->desired],
+                       a.row->desired_by, (long long)a.row->generation,
+                       (long long)a.row->done_generation);
+            if (f)
+                printf("# vps-%d: kernel running %d frozen %d disk %d trash %d port %d cause %s\n",
+                       i, f->running, f->frozen, f->disk, f->trash, f->port,
+                       f->cause ? f->cause : "");
+            printf("# vps-%d: controller %s desired %s\n", i,
+                   enum_instance_state[w->insts[i].state], enum_desired[w->insts[i].desired]);
             return wrong;
+        }
         for (int k = 0; k < i; k++) {
             if (job_view(w->job, world_uuid(i), &a) && job_view(w->job, world_uuid(k), &b) &&
                 a.row->id_base && a.row->id_base == b.row->id_base)

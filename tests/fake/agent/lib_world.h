@@ -74,6 +74,7 @@ struct world {
     struct world_inst insts[WORLD_INSTANCES];
     struct world_task tasks[WORLD_TASKS];
     int n_tasks;
+    const char *wrong; /* seen on the way */
     struct bt_timer ack_timer;
     char last_event[64];
     int events_held, events_lost;

@@ -298,7 +298,7 @@ static void failed_create_leaves_nothing(void **state)
         struct world_task *t = world_do(w, 0, ACTION_CREATE, 20000);
         assert_true(t->ended && !t->ok);
         assert_string_equal(t->code, "kernel");
-        assert_int_equal(w->insts[0].state, INSTANCE_ERROR);
+        assert_int_equal(w->insts[0].state, INSTANCE_DELETED);
         assert_null(world_fake(w, 0));
         assert_null(world_wrong(w));
     }
