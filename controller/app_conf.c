@@ -71,25 +71,15 @@ static int check_listen(const struct app_conf *c, struct bt_err *err)
 
 /* ---- names in the certificate ---- */
 
-static char *san_of(const char *name)
-{
-    struct bt_ip ip;
-    char text[BT_IP_STR_MAX];
-    if (bt_ip_parse(name, &ip, NULL) < 0)
-        return bt_xasprintf("DNS:%s", name);
-    return bt_xasprintf("IP:%s", bt_ip_str(&ip, text));
-}
-
 static void add_san(struct app_conf *c, const char *name)
 {
-    _cleanup_free_ char *san = san_of(name);
-    size_t n = 0;
+        size_t n = 0;
     for (; c->sans[n]; n++) {
-        if (bt_streq(c->sans[n], san))
+        if (bt_streq(c->sans[n], name))
             return;
     }
     if (n < APP_CONF_LIST_MAX)
-        c->sans[n] = TAKE_PTR(san);
+        c->sans[n] = bt_xstrdup(name);
 }
 
 static int make_sans(struct app_conf *c, struct bt_err *err)
