@@ -167,6 +167,11 @@ static void on_failed(struct rpc_peer *p, const struct bt_err *err)
     finish(p->owner, err);
 }
 
+static void on_client_freed(void *ctx)
+{
+    bt_loop_stop(((struct session *)ctx)->loop);
+}
+
 static void raw_terminal(struct session *s)
 {
     if (!s->tty || tcgetattr(STDIN_FILENO, &s->saved) < 0)
@@ -200,7 +205,9 @@ static int connect_and_run(struct cli *c, struct session *s, const char *url, co
     bt_loop_run(s->loop);
     if (s->tty)
         (void)tcsetattr(STDIN_FILENO, TCSADRAIN, &s->saved);
-    rpc_client_free(s->client, NULL, NULL);
+    /* Its end needs turns of the loop. */
+    rpc_client_free(s->client, on_client_freed, s);
+    bt_loop_run(s->loop);
     if (s->status < 0)
         *err = s->err;
     return s->status < 0 ? -(int)s->err.code : 0;

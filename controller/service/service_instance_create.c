@@ -175,11 +175,8 @@ static int taken(struct db_tx *tx, const struct create *k, struct bt_err *err)
 /* A unicast address of our own making: unique as the uuid is. */
 static void mac_of(const char *uuid, char dst[18])
 {
-    unsigned char b[4];
-    (void)bt_unhex(uuid, b, 4);
-    unsigned char c[2];
-    (void)bt_unhex(uuid + 9, c, 2);
-    (void)snprintf(dst, 18, "02:%02x:%02x:%02x:%02x:%02x", b[0], b[1], b[2], b[3], c[0]);
+    (void)snprintf(dst, 18, "02:%.2s:%.2s:%.2s:%.2s:%.2s", uuid, uuid + 2, uuid + 4, uuid + 6,
+                   uuid + 9);
 }
 
 static const char *source_of(const struct create *k)
