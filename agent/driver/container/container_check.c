@@ -44,7 +44,8 @@ static void check_cgroups(struct container_driver *cd, const struct bt_arr *spec
     for (size_t i = 0; i < groups.len; i++) {
         const char *name = ((char **)groups.items)[i];
         _cleanup_rows_ struct sys_rows pids = {0};
-        if (find_spec(specs, name))
+        /* Monitors have a group of their own beside those of the instances. */
+        if (find_spec(specs, name) || strcmp(name, "monitors") == 0)
             continue;
         (void)sys->cgroup->pids(sys, name, &pids, NULL);
         const struct finding f = {DOCTOR_CGROUP, "none",

@@ -28,6 +28,7 @@ struct container_watch {
     char uuid[37];
     struct sys_pidwatch pid;
     bool watching, want;
+    bool looking; /* a stat is under way */
     bool on_init; /* the monitor is lost: init itself is watched */
     int64_t monitor, monitor_start, init, init_start;
     int64_t boot, boot_mtime_ms;

@@ -12,7 +12,8 @@
 #include "common/base/mem.h"
 #include "common/base/str.h"
 
-#define POLL_MS 1000
+#define POLL_MS 500
+#define BOOT_FILE_MAX 4096
 
 static void begin(struct container_watch *w);
 
@@ -80,14 +81,14 @@ static void on_stat(struct container_call *c, const char *ok, const struct bt_er
     struct container_watch *w = bt_map_find(&c->cd->watches, c->uuid);
     struct helper_container_stat st;
     (void)err;
+    if (w)
+        w->looking = false;
     if (!w || !w->want)
         return;
     /* A stat that fails leaves things as they are; the poll asks again. */
     if (!ok || bt_schema_parse(&helper_container_stat_schema, ok, strlen(ok), BT_LENIENT, &st, NULL,
-                               NULL) < 0) {
-        w->boot_mtime_ms = 0;
+                               NULL) < 0)
         return;
-    }
     judge(w, &st);
     bt_schema_free(&helper_container_stat_schema, &st);
 }
@@ -96,6 +97,9 @@ static void look(struct container_watch *w)
 {
     struct helper_container_request request = {.op = HELPER_CONTAINER_STAT};
     const struct container_call how = {.done = on_stat};
+    if (w->looking)
+        return;
+    w->looking = true;
     (void)container_call_start(w->cd, w->uuid, &request, &how);
     bt_schema_free(&helper_container_request_schema, &request);
 }
@@ -158,18 +162,36 @@ void container_watch(struct driver *d, const char *uuid, bool on)
         bt_timer_start(&cd->poll, POLL_MS);
 }
 
+/* The boot file was replaced: a newer boot than the one we know is a reboot inside. */
+static void read_boot(struct container_watch *w, const char *path)
+{
+    const struct driver_events *ev = &w->cd->driver.events;
+    struct sys *sys = w->cd->cfg.sys;
+    struct helper_container_boot b;
+    _cleanup_buf_ struct bt_buf text = BT_BUF(BOOT_FILE_MAX + 1);
+    if (sys->fs->read(sys, path, BOOT_FILE_MAX, &text, NULL) < 0 ||
+        bt_schema_parse(&helper_container_boot_schema, text.data, text.len, BT_LENIENT, &b, NULL,
+                        NULL) < 0)
+        return;
+    bool newer = w->boot > 0 && b.boot > w->boot;
+    w->boot = b.boot;
+    w->init = b.pid;
+    w->init_start = b.pid_start;
+    if (newer && ev->rebooted)
+        ev->rebooted(ev->ctx, w->uuid, b.started_at);
+}
+
 static void poll_one(struct container_watch *w)
 {
     struct sys *sys = w->cd->cfg.sys;
     struct sys_fs_stat st;
     _cleanup_free_ char *path = bt_xasprintf("%s/%s/boot", w->cd->run_dir, w->uuid);
-    if (sys->fs->stat(sys, path, &st, NULL) < 0)
-        return;
-    bool changed = w->boot_mtime_ms != 0 && st.mtime_ms != w->boot_mtime_ms;
-    bool retry = w->boot_mtime_ms == 0 && !w->watching;
-    w->boot_mtime_ms = st.mtime_ms;
-    if (changed || retry)
-        look(w);
+    if (sys->fs->stat(sys, path, &st, NULL) >= 0 && st.mtime_ms != w->boot_mtime_ms) {
+        w->boot_mtime_ms = st.mtime_ms;
+        read_boot(w, path);
+    }
+    if (!w->watching)
+        look(w); /* a pidfd could not be had, or a stat failed: ask again */
 }
 
 void container_watch_poll(struct bt_timer *t)
