@@ -5,8 +5,10 @@ its name and is removed by close(), after a failure too."""
 import array
 import atexit
 import contextlib
+import fcntl
 import json
 import os
+import select
 import shutil
 import signal
 import socket
@@ -14,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 import uuid as uuid_module
 
 sys.dont_write_bytecode = True
@@ -23,6 +26,10 @@ BUILD = os.environ.get("BERTH_BUILD") or os.path.join(ROOT, "build", "release", 
 HELPER = os.environ.get("BERTH_CONTAINER") or os.path.join(BUILD, "berth-container")
 CACHE = os.path.join(ROOT, "var", "cache", "roots")
 MIB = 1 << 20
+
+
+class Skip(Exception):
+    """Raised by a test that cannot be run here; the text is the reason."""
 
 
 class Refused(Exception):
@@ -38,6 +45,10 @@ def expect(condition, text):
         raise AssertionError(text)
 
 
+def same(got, wanted, what):
+    expect(got == wanted, f"{what}: {got!r} instead of {wanted!r}")
+
+
 def wait_until(what, timeout, text="condition"):
     end = time.monotonic() + timeout
     while True:
@@ -49,37 +60,31 @@ def wait_until(what, timeout, text="condition"):
         time.sleep(0.005)
 
 
-def run(cases):
-    """Runs each (name, function) and prints TAP; a function may return a note."""
+def run(world, cases):
+    """Runs each (name, function) and prints TAP; a function may return a note. The instances of one
+    are ended before the next."""
     failed = 0
     print(f"1..{len(cases)}")
     for number, (name, work) in enumerate(cases, 1):
         begin = time.monotonic()
         try:
             note = work()
-        except unittest_skip() as e:
+        except Skip as e:
             print(f"ok {number} - {name} # SKIP {e}", flush=True)
             continue
         except Exception:  # pylint: disable=broad-except
-            import traceback
             failed += 1
             print(f"not ok {number} - {name}")
             for line in traceback.format_exc().splitlines():
                 print(f"# {line}")
             sys.stdout.flush()
+            world.end_all()
             continue
+        world.end_all()
         took = round((time.monotonic() - begin) * 1000)
         print(f"ok {number} - {name}", flush=True)
         print(f"# {took} ms" + (f"; {note}" if note else ""), flush=True)
     return 1 if failed else 0
-
-
-class Skip(Exception):
-    """Raised by a test that cannot be run here; the text is the reason."""
-
-
-def unittest_skip():
-    return Skip
 
 
 # --- frames -------------------------------------------------------------------------------------
@@ -119,7 +124,7 @@ class Verb:
 
     def __init__(self, op, uuid, request, netns=None):
         ours, theirs = socket.socketpair()
-        argv = os.environ.get("CT_WRAP", "").split() + [HELPER, op, uuid]
+        argv = [HELPER, op, uuid]
         if netns:
             argv = ["nsenter", f"--net=/run/netns/{netns}", "--"] + argv
 
@@ -224,6 +229,18 @@ def processes_with(text):
     return found
 
 
+def remove_empty_dirs(path):
+    """liblxc keeps a directory for locks of each of its paths."""
+    while path not in ("/", "/run"):
+        try:
+            os.rmdir(path)
+        except FileNotFoundError:
+            pass
+        except OSError:
+            return
+        path = os.path.dirname(path)
+
+
 class World:
     """A host's share of things: run directory, disks, control groups, network namespace."""
 
@@ -231,8 +248,9 @@ class World:
         self.name = f"ctt{os.getpid()}"
         self.dir = tempfile.mkdtemp(prefix="berth-ct-", dir="/var/tmp")
         os.chmod(self.dir, 0o755)
-        self.run_dir = f"{self.dir}/run"
-        os.mkdir(self.run_dir, 0o711)
+        # As /run of a host: a tmpfs.
+        self.run_dir = tempfile.mkdtemp(prefix="berth-ct-", dir="/dev/shm")
+        os.chmod(self.run_dir, 0o711)
         self.parent = f"/{self.name}"
         self.netns = self.name if network else None
         self.next_base = 600_000_000 + (os.getpid() % 1000) * 65536 * 16
@@ -243,6 +261,15 @@ class World:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
         if network:
             self.make_network()
+
+    def inside(self, *argv, **more):
+        """Runs a program in the host's network namespace."""
+        return subprocess.run(["nsenter", f"--net=/run/netns/{self.netns}", "--", *argv], check=False,
+                              capture_output=True, text=True, **more)
+
+    def ping(self, address, count=1):
+        """Do all answers come?"""
+        return self.inside("ping", "-c", str(count), "-i", "0.05", "-W", "1", address).returncode == 0
 
     def ip(self, *args):
         subprocess.run(["ip", "-n", self.netns, *args], check=True)
@@ -265,6 +292,15 @@ class World:
         self.ip("link", "set", host, "master", "br0", "up")
         self.ip("route", "replace", f"2001:db8:1:{n:x}::/64", "dev", "br0")
         return peer
+
+    def port_again(self, instance):
+        """The kernel deletes a pair whose end dies with its network namespace: made again."""
+        n = instance.number
+        names = self.inside("ip", "-o", "link").stdout
+        if f"bt{n}p" not in names:
+            if f"bt{n}h" in names:
+                self.ip("link", "del", f"bt{n}h")
+            self.port(n)
 
     def instance(self, image="tiny", **more):
         return Instance(self, image, **more)
@@ -290,14 +326,18 @@ class World:
                 found += [os.path.join(path, d) for d in dirs if d != "monitors"]
         found += loops_of(self.dir)
         with open("/proc/self/mountinfo", encoding="utf-8") as f:
-            found += [line for line in f if self.dir in line]
-        found += [f"process {p}" for p in processes_with(self.dir)]
+            found += [line for line in f if self.dir in line or self.run_dir in line]
+        found += [f"process {p}" for i in self.instances for p in processes_with(i.uuid)]
         return found
 
-    def kill_all(self):
+    def end_all(self):
         for i in self.instances:
-            with contextlib.suppress(Exception):
-                self.call("stop", i.uuid, stop={"how": "kill", "timeout_ms": 5000})
+            if os.path.isdir(f"{self.run_dir}/{i.uuid}"):
+                with contextlib.suppress(Exception):
+                    self.call("stop", i.uuid, stop={"how": "kill", "timeout_ms": 5000})
+
+    def kill_all(self):
+        self.end_all()
         for point, _ in cgroup_mounts():
             for path, _, _ in os.walk(point + self.parent, topdown=False):
                 with contextlib.suppress(OSError), open(f"{path}/freezer.state", "w",
@@ -336,11 +376,12 @@ class World:
                 break
             time.sleep(0.05)
         shutil.rmtree(self.dir, ignore_errors=True)
+        shutil.rmtree(self.run_dir, ignore_errors=True)
+        remove_empty_dirs(f"/run/lxc/lock{self.run_dir}")
         self.remove_loop_nodes()
 
     def remove_loop_nodes(self):
         """Nodes that were added for us stay until they are removed, loop(4)."""
-        import fcntl
         with open("/dev/loop-control", "rb") as control:
             for name in os.listdir("/dev"):
                 if name.startswith("loop") and name[4:].isdigit() and name not in self.loops:
@@ -435,7 +476,6 @@ class Instance:
 
 
 def drain(fout, ferr, timeout=60):
-    import select
     fds = (fout, ferr)
     out = {fd: b"" for fd in fds}
     open_fds = set(fds)
