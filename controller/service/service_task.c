@@ -66,6 +66,7 @@ static int answer(struct db_tx *tx, struct service_call *c, int status,
     service_answer_obj(c, status, &api_task_schema, &v);
     bt_schema_free(&api_task_schema, &v);
     service_audited(c, "task", row->id, row->tenant_id);
+    c->answer.task_id = row->id;
     return 0;
 }
 
@@ -142,10 +143,7 @@ static int cancel(struct db_tx *tx, struct service_call *c, struct bt_err *err)
         rc = task_cancel(c->svc->tasks, tx, row.id, &c->out, err);
     if (rc >= 0)
         rc = repo_task_get(tx, row.id, &after, err);
-    if (rc < 0)
-        return rc;
-    c->answer.task_id = row.id;
-    return answer(tx, c, 202, &after, err);
+    return rc < 0 ? rc : answer(tx, c, 202, &after, err);
 }
 
 const struct service_verb service_task_get = {
