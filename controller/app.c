@@ -148,6 +148,7 @@ static int make_service(struct app *a, struct bt_err *err)
                                  .cpu = a->cpu,
                                  .seal_key_id = SEAL_KEY_ID,
                                  .cert_sign = sign_agent,
+                                 .lease_ms = a->conf->lease,
                                  .suspect_ms = a->conf->suspect,
                                  .unreachable_ms = a->conf->unreachable,
                                  .deadline_ms = a->conf->task_deadline};

@@ -31,8 +31,9 @@ const struct bt_opt app_conf_opts[] = {
          "names and addresses in the server certificate, comma list; default: host name, localhost "
          "and the addresses of listen"),
     TEXT(agent_url, NULL, "wss://HOST:8444/agent/v1 as hosts reach it; default: where they joined"),
-    TIME(suspect, "15s", 1000, HOUR_MS, "silence after which a host is suspect"),
-    TIME(unreachable, "45s", 2000, 24 * HOUR_MS, "silence after which a host is unreachable"),
+    TIME(lease, "5s", 100, HOUR_MS, "how often a host says that it is there"),
+    TIME(suspect, "15s", 200, HOUR_MS, "silence after which a host is suspect"),
+    TIME(unreachable, "45s", 400, 24 * HOUR_MS, "silence after which a host is unreachable"),
     TIME(task_deadline, "10m", 1000, 24 * HOUR_MS, "how long a task waits for its host"),
     NUMBER(db_readers, "2", 1, 8, "threads that read the database"),
     NUMBER(db_queue, "10000", 100, 1000000, "writes that may wait before requests are refused"),
@@ -111,8 +112,8 @@ static int check(struct app_conf *c, struct bt_err *err)
 {
     if (c->api_port == c->agent_port)
         return bt_fail(err, BT_E_INVALID, "api_port and agent_port are the same");
-    if (c->suspect >= c->unreachable)
-        return bt_fail(err, BT_E_INVALID, "suspect is not shorter than unreachable");
+    if (c->lease >= c->suspect || c->suspect >= c->unreachable)
+        return bt_fail(err, BT_E_INVALID, "lease, suspect and unreachable must grow");
     if (c->agent_url && !bt_starts_with(c->agent_url, "wss://"))
         return bt_fail(err, BT_E_INVALID, "agent_url is not a wss:// address");
     int rc = split(c->listen, "listen", c->listen_on, err);

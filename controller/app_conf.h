@@ -14,7 +14,7 @@ struct app_conf {
     char *server_names; /* comma list, NULL = what this machine is called and listens on */
     char *state_dir, *agent_url;
     int64_t api_port, agent_port;
-    int64_t suspect, unreachable, task_deadline; /* ms */
+    int64_t lease, suspect, unreachable, task_deadline; /* ms */
     int64_t db_readers, db_queue, cpu_threads, connections_per_address;
     int64_t log_level; /* enum bt_level */
     /* Made of the comma lists; NULL-terminated, owned. */

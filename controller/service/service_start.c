@@ -119,6 +119,7 @@ static void make_link(struct service *svc, const struct service_config *cfg)
                                  .loop = svc->loop,
                                  .cpu = svc->cpu,
                                  .controller_id = svc->controller_id,
+                                 .lease_ms = cfg->lease_ms,
                                  .suspect_ms = cfg->suspect_ms,
                                  .unreachable_ms = cfg->unreachable_ms,
                                  .ops = {.hello = service_host_hello,

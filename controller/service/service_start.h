@@ -17,7 +17,7 @@ struct service_config {
      * renewed. */
     int (*cert_sign)(void *svc, const char *csr, const char *cn, char **ret_pem,
                      struct agentlink_cert *ret, struct bt_err *err);
-    int64_t suspect_ms, unreachable_ms, deadline_ms; /* 0 = the defaults */
+    int64_t lease_ms, suspect_ms, unreachable_ms, deadline_ms; /* 0 = the defaults */
 };
 
 /**
