@@ -102,8 +102,13 @@ static int on_delete(struct db_tx *tx, void *ctx, const struct repo_task_row *t,
     if (r->superseded)
         return 0;
     /* Nothing was there: nothing can be restored, and nothing need be kept. */
-    if (r->ok && r->item && r->item->state == INSTANCE_DELETED && !r->item->trashed)
-        return service_trash_purged(tx, ctx, t->instance_id, "instance.purged", out, err);
+    if (r->ok && r->item && r->item->state == INSTANCE_DELETED && !r->item->trashed) {
+        bool next = false;
+        int rc = has_next(tx, t, &next, err);
+        return rc < 0 || next
+                   ? rc
+                   : service_trash_purged(tx, ctx, t->instance_id, "instance.purged", out, err);
+    }
     return remember_error(tx, t, r, err);
 }
 

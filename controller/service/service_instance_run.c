@@ -43,9 +43,14 @@ static int begin(struct db_tx *tx, struct service_verb_run *v, struct repo_task_
     return task_begin(c->svc->tasks, tx, &n, &c->out, ret_task, &c->error_task, err);
 }
 
-/* A new attempt begins without the error of the last one. */
-static void forget_error(struct repo_instance_row *row)
+/* A new attempt begins without the error of the last one; what only a start or a rebuild can mend
+ * is not forgotten before. */
+static void forget_error(struct repo_instance_row *row, int action)
 {
+    bool mends = action == ACTION_START || action == ACTION_RESTART || action == ACTION_RESET ||
+                 action == ACTION_REBUILD;
+    if (row->state == INSTANCE_ERROR && !mends)
+        return;
     free(row->error_code);
     free(row->error_message);
     row->error_code = NULL;
@@ -60,7 +65,7 @@ static int write_row(struct db_tx *tx, struct service_verb_run *v, change_fn cha
     int rc = change(tx, v, err);
     if (rc < 0)
         return rc;
-    forget_error(&v->row);
+    forget_error(&v->row, v->action);
     rc = repo_instance_update_spec(tx, &v->row, err);
     if (rc >= 0 && v->placement && v->row.host_id)
         rc = service_host_sched_refresh(tx, c->svc, v->row.host_id, err);

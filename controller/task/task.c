@@ -250,9 +250,18 @@ static int tell(struct db_tx *tx, const struct repo_task_row *row, int state, co
     return repo_event_append(tx, &e, NULL, err);
 }
 
+/* @to (0 = nobody) takes the lock that @from had, or has let go of (a purge does). */
+static int pass_lock(struct db_tx *tx, const struct repo_task_row *from, int64_t holder, int64_t to,
+                     struct bt_err *err)
+{
+    if (holder == from->id)
+        return repo_instance_unlock(tx, from->instance_id, from->id, to, err);
+    return to ? repo_instance_lock(tx, from->instance_id, to, NULL, err) : 0;
+}
+
 /* The oldest queued task of the instance takes the lock. */
 static int hand_on(struct tasks *t, struct db_tx *tx, const struct repo_task_row *row,
-                   struct agentlink_out *out, struct bt_err *err)
+                   int64_t holder, struct agentlink_out *out, struct bt_err *err)
 {
     struct bt_arr open = {0};
     int rc = repo_task_list_open(tx, row->instance_id, &open, err);
@@ -260,7 +269,7 @@ static int hand_on(struct tasks *t, struct db_tx *tx, const struct repo_task_row
     char waiting_for[96];
     int state = TASK_RUNNING;
     if (rc >= 0)
-        rc = repo_instance_unlock(tx, row->instance_id, row->id, next ? next->id : 0, err);
+        rc = pass_lock(tx, row, holder, next ? next->id : 0, err);
     if (rc >= 0 && next)
         rc = place(t, tx, next->host_id, &state, waiting_for, err);
     if (rc >= 0 && next)
@@ -284,14 +293,15 @@ static int end_row(struct db_tx *tx, struct repo_task_row *row, const struct tas
     return repo_task_fail(tx, row->id, &e, err);
 }
 
-/* Does @row hold its instance (rather than wait behind the holder)? */
-static int holds(struct db_tx *tx, const struct repo_task_row *row, bool *ret, struct bt_err *err)
+/* Who holds the instance of @row, 0 = nobody, -1 = it has none. */
+static int holder_of(struct db_tx *tx, const struct repo_task_row *row, int64_t *ret,
+                     struct bt_err *err)
 {
     _cleanup_(repo_instance_row_free) struct repo_instance_row inst = {0};
-    *ret = false;
+    *ret = -1;
     int rc = row->instance_id ? repo_instance_get(tx, row->instance_id, &inst, err) : 0;
-    if (rc >= 0)
-        *ret = row->instance_id && inst.locked_by == row->id;
+    if (rc >= 0 && row->instance_id)
+        *ret = inst.locked_by;
     return rc;
 }
 
@@ -299,17 +309,17 @@ static int end_open(struct tasks *t, struct db_tx *tx, struct repo_task_row *row
                     const struct task_result *r, struct agentlink_out *out, struct bt_err *err)
 {
     const struct task_action *a = action_of(t, row);
-    bool held = false;
+    int64_t holder = -1;
     int state = r->ok ? TASK_SUCCESS : r->cancelled ? TASK_CANCELLED : TASK_ERROR;
     int rc = a && a->on_result ? a->on_result(tx, t->cfg.ctx, row, r, out, err) : 0;
     if (rc >= 0)
         rc = end_row(tx, row, r, err);
-    if (rc >= 0) /* a purge has let go of the lock */
-        rc = holds(tx, row, &held, err);
+    if (rc >= 0)
+        rc = holder_of(tx, row, &holder, err);
     if (rc >= 0)
         rc = tell(tx, row, state, r->ok || r->cancelled ? NULL : r->code, out, err);
-    if (rc >= 0 && held)
-        rc = hand_on(t, tx, row, out, err);
+    if (rc >= 0 && (holder == row->id || holder == 0))
+        rc = hand_on(t, tx, row, holder, out, err);
     return rc;
 }
 

@@ -44,6 +44,61 @@ static bool is_quiet(struct sim *s)
     return open == 0;
 }
 
+/* The story of one instance, for whoever reads a failure. */
+static int story(struct db_tx *tx, void *arg, struct bt_err *err)
+{
+    char *text = NULL;
+    int rc =
+        db_text(tx,
+                "SELECT group_concat(line, char(10)) FROM (SELECT line FROM ("
+                " SELECT created_at AS at, created_at || ' task ' || id || ' ' || action || ' '"
+                "  || state || ' gen ' || generation || ' started ' || started_at || ' finished '"
+                "  || finished_at || ' ' || coalesce(error_code || ' ' || error_message, '') ||"
+                "  ' ' || args AS line FROM tasks WHERE instance_id = ?1"
+                " UNION ALL SELECT at, at || ' event ' || type || ' ' || data FROM outbox"
+                "  WHERE resource_type = 'instance' AND resource_id = ?1) ORDER BY at)",
+                DB_ARGS(DB_I(*(int64_t *)arg)), &text, err);
+    if (rc >= 0)
+        fprintf(stderr, "%s\n", text ? text : "no story");
+    free(text);
+    return rc;
+}
+
+static int open_tasks(struct db_tx *tx, void *arg, struct bt_err *err)
+{
+    char **text = arg;
+    return db_text(tx,
+                   "SELECT coalesce(group_concat(id || ' ' || action || ' ' || state || ' host ' ||"
+                   " host_id || ' instance ' || instance_id, '; '), 'none') FROM tasks WHERE"
+                   " finished_at = 0",
+                   DB_NOARGS, text, err);
+}
+
+/* Who keeps it from being quiet. */
+static void say_why(struct sim *s)
+{
+    char *tasks = NULL;
+    if (!s->up)
+        return;
+    sim_tx(s, open_tasks, &tasks);
+    fprintf(stderr, "open tasks: %s\n", tasks);
+    const char *at = strstr(tasks, "instance ");
+    int64_t id = at ? strtoll(at + 9, NULL, 10) : 0;
+    sim_tx(s, story, &id);
+    free(tasks);
+    for (int i = 0; i < s->n_agents; i++) {
+        struct sim_agent *a = &s->agents[i];
+        struct job_view v;
+        size_t pos = 0;
+        if (!a->alive || !agentlink_live(s->svc.link, i + 1))
+            fprintf(stderr, "host %d: alive %d live %d\n", i + 1, a->alive,
+                    agentlink_live(s->svc.link, i + 1));
+        while (a->alive && job_next(a->job, &pos, &v))
+            if (v.busy)
+                fprintf(stderr, "host %d: %s is busy\n", i + 1, v.uuid);
+    }
+}
+
 bool sim_quiet(struct sim *s, int64_t ms)
 {
     int calm = 0;
@@ -53,6 +108,7 @@ bool sim_quiet(struct sim *s, int64_t ms)
         if (calm == 10)
             return true;
     }
+    say_why(s);
     return false;
 }
 
@@ -123,26 +179,6 @@ static bool check_live(struct sim *s, const struct repo_instance_row *r,
     if ((r->paused && f->running) != f->frozen)
         return sim_fail(s, "I11: %s paused %d, frozen %d", r->name, r->paused, f->frozen);
     return true;
-}
-
-/* The story of one instance, for whoever reads a failure. */
-static int story(struct db_tx *tx, void *arg, struct bt_err *err)
-{
-    char *text = NULL;
-    int rc =
-        db_text(tx,
-                "SELECT group_concat(line, char(10)) FROM (SELECT line FROM ("
-                " SELECT created_at AS at, created_at || ' task ' || id || ' ' || action || ' '"
-                "  || state || ' gen ' || generation || ' started ' || started_at || ' finished '"
-                "  || finished_at || ' ' || coalesce(error_code || ' ' || error_message, '') ||"
-                "  ' ' || args AS line FROM tasks WHERE instance_id = ?1"
-                " UNION ALL SELECT at, at || ' event ' || type || ' ' || data FROM outbox"
-                "  WHERE resource_type = 'instance' AND resource_id = ?1) ORDER BY at)",
-                DB_ARGS(DB_I(*(int64_t *)arg)), &text, err);
-    if (rc >= 0)
-        fprintf(stderr, "%s\n", text ? text : "no story");
-    free(text);
-    return rc;
 }
 
 static bool check_row(struct sim *s, const struct repo_instance_row *r)
