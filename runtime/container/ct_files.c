@@ -13,6 +13,8 @@
 #include "common/base/fd.h"
 #include "common/base/mem.h"
 #include "common/base/str.h"
+#include "common/crypto/crypto.h"
+#include "common/crypto/ssh_key.h"
 
 #define SEED_FILE "seed"
 #define SEED_MAX 256
@@ -210,6 +212,39 @@ static int remove_host_keys(const struct ct_files *f, struct bt_err *err)
     return rc;
 }
 
+/* Fresh ones; RSA is left to the guest (0.2 to 0.8 s). An image without sshd has no /etc/ssh. */
+static int make_host_keys(const struct ct_files *f, const char *hostname, struct bt_err *err)
+{
+    static const struct {
+        enum bt_ssh_type type;
+        const char *name, *pub;
+    } kinds[] = {{BT_SSH_ED25519, "ssh_host_ed25519_key", "ssh_host_ed25519_key.pub"},
+                 {BT_SSH_ECDSA, "ssh_host_ecdsa_key", "ssh_host_ecdsa_key.pub"}};
+    const struct owner secret = {(uid_t)f->id_base, (gid_t)f->id_base, 0600};
+    const struct owner open = {(uid_t)f->id_base, (gid_t)f->id_base, 0644};
+    _cleanup_close_ int dir = bt_open_in_root(f->root, "/etc/ssh", O_RDONLY | O_DIRECTORY, 0, err);
+    if (dir == -BT_E_NOT_FOUND)
+        return 0;
+    int rc = dir < 0 ? dir : bt_crypto_init(err);
+    for (size_t i = 0; rc >= 0 && i < BT_ARRAY_LEN(kinds); i++) {
+        struct bt_ssh_key k = {0};
+        _cleanup_free_ char *comment = bt_xasprintf("root@%s", hostname ? hostname : "guest");
+        rc = bt_ssh_key_new(kinds[i].type, comment, &k, err);
+        if (rc >= 0)
+            rc = replace_file(dir, kinds[i].name, k.private_pem, &secret, err);
+        if (rc >= 0)
+            rc = replace_file(dir, kinds[i].pub, k.public_line, &open, err);
+        bt_ssh_key_fini(&k);
+    }
+    return rc;
+}
+
+static int fresh_host_keys(const struct ct_files *f, const char *hostname, struct bt_err *err)
+{
+    int rc = remove_host_keys(f, err);
+    return rc < 0 ? rc : make_host_keys(f, hostname, err);
+}
+
 /* The image's fault, unless it is ours. */
 static int blame_image(struct bt_err *err)
 {
@@ -223,7 +258,7 @@ int ct_files_apply(const struct ct_files *f, const struct helper_container_spec 
                    struct bt_err *err)
 {
     struct bt_err e = BT_ERR_INIT;
-    if (f->seeded && spec->ssh_host_keys && remove_host_keys(f, &e) < 0) {
+    if (f->seeded && spec->ssh_host_keys && fresh_host_keys(f, spec->hostname, &e) < 0) {
         *err = e;
         return blame_image(err);
     }
