@@ -79,10 +79,18 @@ static int boot(const char *dir)
     return 1;
 }
 
+/* Caught, not ignored: what is ignored stays so in the guest (execve(2)). */
+static void nothing(int sig)
+{
+    (void)sig;
+}
+
 int main(int argc, char **argv)
 {
-    struct sigaction ignore = {.sa_handler = SIG_IGN};
-    (void)sigaction(SIGPIPE, &ignore, NULL);
+    struct sigaction on_pipe = {.sa_handler = nothing, .sa_flags = SA_RESTART};
+    (void)sigaction(SIGPIPE, &on_pipe, NULL);
+    /* A descriptor that the agent forgot to close must not reach an instance. */
+    (void)close_range(CT_SOCK + 1, ~0U, 0);
     if (argc == 2 && bt_streq(argv[1], "--version")) {
         (void)printf("berth-container %s\n", BT_VERSION);
         return 0;

@@ -197,7 +197,7 @@ def cgroup_mounts():
             left, _, right = line.partition(" - ")
             kind, _, options = right.split(" ", 2)
             if kind in ("cgroup", "cgroup2") and left.split()[3] == "/":
-                found.setdefault(options.strip() + kind, (left.split()[4], options))
+                found.setdefault(options.strip() + kind, (left.split()[4], options.strip()))
     return list(found.values())
 
 
