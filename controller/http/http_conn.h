@@ -45,9 +45,8 @@ enum {
     HTTP_STALL_MS = 30000,     /* no byte of ours is taken */
     HTTP_LINGER_MS = 2000,
     HTTP_UPLOAD_BYTES_PER_S = 1024, /* slower uploads are broken off */
-    HTTP_WS_TICK_MS = 15000,
-    HTTP_WS_SILENCE_MS = 60000, /* WebSocket peers answer our pings */
-    HTTP_WS_CLOSE_MS = 5000,    /* until the peer answers a close */
+    HTTP_WS_PING_MS = 15000,
+    HTTP_WS_CLOSE_MS = 5000, /* until the peer answers a close */
 };
 
 struct http_conn;

@@ -7,7 +7,7 @@
 #include "controller/http/http_conn.h"
 #include "controller/http/http_problem.h"
 
-enum { REQUEST_DEADLINE_MS = 30000, UPLOAD_LOOK_MS = 30000 };
+enum { REQUEST_DEADLINE_MS = 30000 };
 
 /* Header fields that handlers see. */
 static const struct {
@@ -145,7 +145,7 @@ void http_sink_resume(struct http_sink *s)
         return;
     ex->sink_paused = false;
     ex->sink_bytes = 0;
-    bt_timer_start(&ex->conn->deadline, UPLOAD_LOOK_MS);
+    bt_timer_start(&ex->conn->deadline, request_deadline_ms(ex->conn));
     http_conn_kick(ex->conn);
 }
 
@@ -173,7 +173,7 @@ static bool sink_offer(struct http_conn *c)
         return false;
     ex->sink = sink;
     sink->impl = ex;
-    http_conn_enter(c, CONN_SINK, UPLOAD_LOOK_MS);
+    http_conn_enter(c, CONN_SINK, request_deadline_ms(c));
     expect_answer(c);
     return true;
 }
@@ -250,11 +250,11 @@ bool http_exchange_process(struct http_conn *c)
 static void upload_look(struct http_conn *c)
 {
     struct http_exchange *ex = c->ex;
-    uint64_t least = (uint64_t)UPLOAD_LOOK_MS / 1000 * HTTP_UPLOAD_BYTES_PER_S;
+    uint64_t least = (uint64_t)request_deadline_ms(c) / 1000 * HTTP_UPLOAD_BYTES_PER_S;
     bool slow = !ex->sink_paused && ex->sink_bytes < least;
     ex->sink_bytes = 0;
     if (!slow) {
-        bt_timer_start(&c->deadline, UPLOAD_LOOK_MS);
+        bt_timer_start(&c->deadline, request_deadline_ms(c));
         return;
     }
     c->state = CONN_WAIT;

@@ -53,8 +53,9 @@ struct http_config {
     const char *cert_file, *key_file;
     const char *client_ca_file; /* not NULL: a client certificate signed by this CA is demanded */
     struct http_handler handler;
-    int64_t request_deadline_ms;     /* headers and body; default 30 s when 0 */
+    int64_t request_deadline_ms;     /* headers and body, each look at an upload's pace; 0 = 30 s */
     unsigned max_connections_per_ip; /* 0 = 64 */
+    int64_t ping_ms; /* of silent WebSocket peers; left after four times this; 0 = 15 s */
 };
 
 /** Listen. Errors: KERNEL (port taken), INVALID (certificate). */

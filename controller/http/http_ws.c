@@ -65,6 +65,11 @@ static void accept_emit(struct http_conn *c, const char *key, const char *protoc
     bt_buf_adds(&c->out, "\r\n");
 }
 
+static int64_t ping_ms(const struct http_conn *c)
+{
+    return c->server->cfg.ping_ms ? c->server->cfg.ping_ms : HTTP_WS_PING_MS;
+}
+
 static void established(struct http_conn *c, struct http_ws *ws)
 {
     http_exchange_free(TAKE_PTR(c->ex));
@@ -73,7 +78,7 @@ static void established(struct http_conn *c, struct http_ws *ws)
     c->heard_ms = http_conn_now_ms(c);
     c->progress_ms = c->heard_ms;
     rpc_frame_init(&c->frames, true);
-    http_conn_enter(c, CONN_WS, HTTP_WS_TICK_MS);
+    http_conn_enter(c, CONN_WS, ping_ms(c));
     http_conn_kick(c);
 }
 
@@ -209,13 +214,13 @@ void http_ws_tick(struct http_conn *c)
 {
     int64_t now = http_conn_now_ms(c);
     bool stalled = http_conn_queued(c) > 0 && now - c->progress_ms > HTTP_STALL_MS;
-    if (stalled || c->ws_closing || now - c->heard_ms > HTTP_WS_SILENCE_MS) {
+    if (stalled || c->ws_closing || now - c->heard_ms > 4 * ping_ms(c)) {
         http_conn_die(c);
         return;
     }
-    if (now - c->heard_ms >= HTTP_WS_TICK_MS)
+    if (now - c->heard_ms >= ping_ms(c))
         (void)send_frame(c, RPC_OP_PING, "", 0);
-    bt_timer_start(&c->deadline, HTTP_WS_TICK_MS);
+    bt_timer_start(&c->deadline, ping_ms(c));
 }
 
 void http_ws_drop(struct http_conn *c)

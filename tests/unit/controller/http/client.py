@@ -307,6 +307,17 @@ def slow_body():
         check("time", 1.5 < time.monotonic() - began < 4, True)
 
 
+def slow_upload():
+    with connect() as sock:
+        began = time.monotonic()
+        sock.sendall(b"PUT /upload/ HTTP/1.1\r\n" + fields(b"Content-Length: 50000") + b"x" * 100)
+        check("slow upload", Answers(sock).next()[0], 408)
+        check("time", 1.5 < time.monotonic() - began < 4, True)
+    with connect() as sock:
+        sock.sendall(b"PUT /upload/sleep HTTP/1.1\r\n" + fields(b"Content-Length: 100") + b"x" * 100)
+        check("slow disk", Answers(sock).next()[0], 201)
+
+
 def connection_cap():
     held = [connect() for _ in range(20)]
     refused = 0
@@ -432,7 +443,7 @@ class WebSocket:
         out, self.answers.rest = self.answers.rest[:n], self.answers.rest[n:]
         return out
 
-    def next(self):
+    def next(self, pings=False):
         first, second = self.take(2)
         check("servers do not mask", second & 0x80, 0)
         n = second & 0x7f
@@ -440,7 +451,8 @@ class WebSocket:
             n = struct.unpack(">H", self.take(2))[0]
         elif n == 127:
             n = struct.unpack(">Q", self.take(8))[0]
-        return first & 0x0f, self.take(n)
+        opcode, data = first & 0x0f, self.take(n)
+        return (opcode, data) if opcode != 9 or pings else self.next()
 
     def closes_with(self, code):
         while True:
@@ -557,6 +569,18 @@ def ws_close():
     ws = WebSocket()
     ws.send(frame(8))
     ws.closes_with(None)
+
+
+def ws_pings():
+    ws = WebSocket()
+    began = time.monotonic()
+    while time.monotonic() - began < 2:  # who answers stays
+        opcode, data = ws.next(pings=True)
+        check("ping", opcode, 9)
+        ws.send(frame(10, data))
+    began = time.monotonic()
+    read_all(ws.sock)  # who does not is left
+    check("silence", 0.9 < time.monotonic() - began < 3, True)
 
 
 def ws_flood():

@@ -199,7 +199,7 @@ struct upload {
     struct site *site;
     struct bt_sha256_ctx sha;
     uint64_t bytes, fail_at;
-    bool pauses;
+    bool pauses, sleeps;
     struct bt_timer resume;
 };
 
@@ -217,6 +217,10 @@ static int on_chunk(struct http_sink *sink, const void *data, size_t n, struct b
     if (u->fail_at && u->bytes >= u->fail_at)
         return bt_fail(err, BT_E_STORAGE_FULL, "disk full after %llu",
                        (unsigned long long)u->bytes);
+    if (u->sleeps) { /* the disk is slow, not the peer */
+        bt_timer_start(&u->resume, 3000);
+        return 1;
+    }
     if (u->pauses && u->bytes % 7 == 0) {
         bt_timer_start(&u->resume, 1);
         return 1;
@@ -257,6 +261,7 @@ static struct http_sink *on_upload(void *ctx, struct http_request *req, uint64_t
     u->sink = (struct http_sink){.chunk = on_chunk, .end = on_end};
     u->site = s;
     u->pauses = bt_streq(req->path, "/upload/pause");
+    u->sleeps = bt_streq(req->path, "/upload/sleep");
     u->fail_at = bt_streq(req->path, "/upload/fail") ? 100000 : 0;
     bt_sha256_init(&u->sha);
     bt_timer_init(&u->resume, s->loop, on_resume);
@@ -406,6 +411,7 @@ void site_start(struct site *s, bool mtls)
                                               .upload = on_upload,
                                               .websocket = on_websocket},
                                   .request_deadline_ms = 2000,
+                                  .ping_ms = 300,
                                   .max_connections_per_ip = 20};
     if (http_server_start(&s->cfg, &s->server, &err) < 0)
         fail_msg("%s", err.msg);
@@ -489,5 +495,7 @@ void site_client(struct site *s, const char *test_case)
 
 void site_shell(struct site *s, const char *script)
 {
-    run(s, (const char *const[]){"/bin/sh", "-euc", script, NULL});
+    /* "X && exit 9" says what must fail: set -e does not look at "! X" */
+    _cleanup_free_ char *text = bt_xasprintf("%s\ntrue", script);
+    run(s, (const char *const[]){"/bin/sh", "-euc", text, NULL});
 }
