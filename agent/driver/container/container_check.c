@@ -4,6 +4,7 @@
 
 #include "agent/driver/container/container_priv.h"
 #include "common/base/mem.h"
+#include "common/base/str.h"
 
 static const struct instance_spec *find_spec(const struct bt_arr *specs, const char *uuid)
 {
@@ -44,8 +45,10 @@ static void check_cgroups(struct container_driver *cd, const struct bt_arr *spec
     for (size_t i = 0; i < groups.len; i++) {
         const char *name = ((char **)groups.items)[i];
         _cleanup_rows_ struct sys_rows pids = {0};
-        /* Monitors have a group of their own beside those of the instances. */
-        if (find_spec(specs, name) || strcmp(name, "monitors") == 0)
+        /* UUID, UUID.monitor and UUID.pivot belong to one instance. */
+        char uuid[BT_UUID_LEN + 1];
+        (void)bt_strcpy(uuid, sizeof uuid, name);
+        if (find_spec(specs, uuid) && (name[BT_UUID_LEN] == '\0' || name[BT_UUID_LEN] == '.'))
             continue;
         (void)sys->cgroup->pids(sys, name, &pids, NULL);
         const struct finding f = {DOCTOR_CGROUP, "none",
