@@ -102,6 +102,13 @@ static void on_binary(struct rpc_peer *rpc, uint32_t stream, const void *data, s
         stream_data(p->link->streams, stream, data, len);
 }
 
+static void on_writable(struct rpc_peer *rpc)
+{
+    struct link_peer *p = rpc->owner;
+    if (p->link)
+        stream_set_writable(p->link->streams);
+}
+
 static void on_closed(struct rpc_peer *rpc, const struct bt_err *why)
 {
     struct link_peer *p = rpc->owner;
@@ -143,7 +150,8 @@ static void dial_fired(struct bt_timer *t)
     struct link_peer *p = bt_xcalloc(1, sizeof *p);
     p->link = l;
     p->rpc = (struct rpc_peer){
-        .text = on_text, .binary = on_binary, .closed = on_closed, .owner = p};
+        .text = on_text, .binary = on_binary, .writable = on_writable, .closed = on_closed,
+        .owner = p};
     l->peer = p;
     l->session++;
     l->next_id = 0;
@@ -215,11 +223,10 @@ static void on_stream_ctl(void *ctx, const struct link_stream_ctl *c)
     (void)link_send(ctx, &(struct link_frame){LINK_OP_STREAM, 0, &link_stream_ctl_schema, c});
 }
 
-static void on_stream_data(void *ctx, uint32_t stream, const void *frame, size_t n)
+static bool on_stream_data(void *ctx, uint32_t stream, const void *frame, size_t n)
 {
     struct link *l = ctx;
-    if (l->peer)
-        (void)rpc_send_binary(&l->peer->rpc, stream, frame, n);
+    return l->peer && rpc_send_binary(&l->peer->rpc, stream, frame, n) >= RPC_LOW_WATER;
 }
 
 /* ---- life ---- */

@@ -33,7 +33,8 @@ struct stream {
     int64_t recv_credit; /* content that may come */
     int64_t owed;        /* came, and not given back */
     struct bt_buf kept;  /* frames: u32 length, then channel byte and content */
-    int64_t kept_bytes;
+    int64_t sent, got;   /* content, both ways */
+    int64_t eof_at;      /* end of input when so much has come, 0 = no end yet */
     bool paused, ended, closing;
     int status;
     struct bt_err why;
@@ -41,6 +42,7 @@ struct stream {
 
 struct stream_set {
     struct stream_config cfg;
+    bool congested; /* the link's queue is long: control would overtake data */
     struct bt_map streams;  /* by id */
     struct bt_list closing; /* of a lost session, until the driver says closed */
 };
@@ -55,11 +57,12 @@ static void send_ctl(struct stream *t, const struct link_stream_ctl *c)
         t->set->cfg.ctl(t->set->cfg.ctx, c);
 }
 
-static void send_failed(struct stream_set *s, int64_t id, const struct bt_err *err)
+static void send_failed(struct stream_set *s, int64_t id, int64_t sent, const struct bt_err *err)
 {
     char message[320];
     (void)bt_strcpy(message, sizeof message, err->msg);
     struct link_stream_ctl c = {.stream = id,
+                                .credit = sent,
                                 .what = (char[]){"failed"},
                                 .code = (char *)bt_code_str(err->code),
                                 .message = message};
@@ -70,10 +73,11 @@ static void send_end(struct stream *t)
 {
     if (t->why.code) {
         if (t->set)
-            send_failed(t->set, t->id, &t->why);
+            send_failed(t->set, t->id, t->sent, &t->why);
         return;
     }
-    struct link_stream_ctl c = {.stream = t->id, .status = t->status < 0 ? 0 : t->status & 255};
+    struct link_stream_ctl c = {
+        .stream = t->id, .status = t->status < 0 ? 0 : t->status & 255, .credit = t->sent};
     c.what = t->status < 0 ? (char[]){"close"} : (char[]){"exit"};
     send_ctl(t, &c);
 }
@@ -116,8 +120,9 @@ static void fail(struct stream *t, enum bt_code code, const char *text)
 static void send_chunk(struct stream *t, const char *frame, size_t n)
 {
     t->send_credit -= (int64_t)n - 1;
-    if (t->set)
-        t->set->cfg.data(t->set->cfg.ctx, t->id, frame, n);
+    t->sent += (int64_t)n - 1;
+    if (t->set && t->set->cfg.data(t->set->cfg.ctx, t->id, frame, n))
+        t->set->congested = true;
 }
 
 static void keep(struct stream *t, int channel, const char *data, size_t n)
@@ -190,7 +195,7 @@ static void on_credit(struct stream *t, int64_t credit)
 {
     t->send_credit += credit;
     flush_kept(t);
-    if (t->ended && t->kept.len == 0)
+    if (t->ended && t->kept.len == 0 && !t->set->congested)
         finish(t);
     else if (t->kept.len == 0 && t->send_credit > 0)
         pause_driver(t, false);
@@ -234,12 +239,15 @@ void stream_data(struct stream_set *s, uint32_t stream, const void *frame, size_
     }
     t->recv_credit -= (int64_t)n - 1;
     t->owed += (int64_t)n - 1;
+    t->got += (int64_t)n - 1;
     if (t->recv_credit < 0) {
         fail(t, BT_E_PROTOCOL, "more input than credit");
         return;
     }
     (void)t->s.ops->write(&t->s, (const char *)frame + 1, n - 1);
     give_back(t);
+    if (t->eof_at && t->got >= t->eof_at)
+        t->s.ops->eof(&t->s);
 }
 
 /* ---- driver ---- */
@@ -258,14 +266,24 @@ static void on_closed(struct driver_stream *s, int status, const struct bt_err *
     t->status = status;
     if (err && !t->why.code)
         t->why = *err;
-    if (t->kept.len && t->set && !t->closing)
-        return; /* the end waits for credit */
+    if (t->set && !t->closing && (t->kept.len || t->set->congested))
+        return; /* the end waits for credit, or for the queue */
     finish(t);
+}
+
+void stream_set_writable(struct stream_set *s)
+{
+    size_t pos = 0;
+    s->congested = false;
+    for (struct stream *t; (t = bt_map_next(&s->streams, &pos));) {
+        if (t->ended && t->kept.len == 0)
+            finish(t);
+    }
 }
 
 void stream_refuse(struct stream_set *s, int64_t stream, const struct bt_err *err)
 {
-    send_failed(s, stream, err);
+    send_failed(s, stream, 0, err);
 }
 
 static int check_open(struct stream_set *s, const struct link_stream_open *open, struct driver *d,
@@ -284,7 +302,7 @@ void stream_open(struct stream_set *s, const struct link_stream_open *open, stru
 {
     struct bt_err err = BT_ERR_INIT;
     if (check_open(s, open, d, &err) < 0) {
-        send_failed(s, open->stream, &err);
+        send_failed(s, open->stream, 0, &err);
         return;
     }
     struct stream *t = bt_xcalloc(1, sizeof *t);
@@ -299,7 +317,7 @@ void stream_open(struct stream_set *s, const struct link_stream_open *open, stru
     if (d->ops->stream_open(d, open, &t->s, &err) < 0) {
         t->set = NULL;
         stream_free(t);
-        send_failed(s, open->stream, &err);
+        send_failed(s, open->stream, 0, &err);
         return;
     }
     (void)bt_map_set_u64(&s->streams, t->id, t);
@@ -315,8 +333,11 @@ static void ctl_resize(struct stream *t, const struct link_stream_ctl *c)
 
 static void ctl_eof(struct stream *t, const struct link_stream_ctl *c)
 {
-    (void)c;
-    if (!t->ended && !t->closing)
+    if (t->ended || t->closing)
+        return;
+    if (c->credit > t->got)
+        t->eof_at = c->credit; /* it has overtaken input */
+    else
         t->s.ops->eof(&t->s);
 }
 
@@ -363,6 +384,7 @@ struct stream_set *stream_set_new(const struct stream_config *cfg)
 void stream_set_reset(struct stream_set *s)
 {
     size_t pos = 0;
+    s->congested = false;
     for (struct stream *t; (t = bt_map_next(&s->streams, &pos));) {
         (void)bt_map_remove_u64(&s->streams, t->id);
         t->set = NULL;

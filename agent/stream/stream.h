@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -12,7 +13,11 @@
  * Streams into instances (exec, console) of one link session: couples the stream of a driver with
  * frames of the link. Each way has a credit window of LINK_STREAM_CREDIT bytes of content (channel
  * bytes do not count): without credit the driver stops reading, and the other side may not send
- * more than it was given. Loop thread only.
+ * more than it was given.
+ *
+ * Text frames may overtake binary ones, so what ends a direction says in `credit` how many bytes of
+ * content went before it: exit, close and failed towards the controller, eof towards us (0 = does
+ * not say). The receiver waits for them. Loop thread only.
  */
 struct stream_set;
 
@@ -20,7 +25,8 @@ struct stream_config {
     struct bt_loop *loop;
     /* Towards the controller; what is passed is the callee's for the call only. */
     void (*ctl)(void *ctx, const struct link_stream_ctl *c);
-    void (*data)(void *ctx, uint32_t stream, const void *frame, size_t n); /* channel byte first */
+    /* @frame: channel byte, content. True = the link's queue is long: stream_set_writable follows. */
+    bool (*data)(void *ctx, uint32_t stream, const void *frame, size_t n);
     void *ctx;
 };
 
@@ -45,6 +51,9 @@ void stream_ctl(struct stream_set *s, const struct link_stream_ctl *c);
 
 /** Input from the controller: @frame is a channel byte and content. */
 void stream_data(struct stream_set *s, uint32_t stream, const void *frame, size_t n);
+
+/** The link's queue is short again. */
+void stream_set_writable(struct stream_set *s);
 
 /** Streams that are open. */
 size_t stream_count(const struct stream_set *s);

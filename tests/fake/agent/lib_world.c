@@ -359,7 +359,8 @@ static void on_report(struct world *w, const struct link_envelope *e, const void
     (void)e;
     if (r->seq <= w->applied_seq)
         return;
-    assert(r->seq == w->applied_seq + 1); /* nothing is skipped, nothing overtakes */
+    /* Nothing is skipped, nothing overtakes; who was wiped takes what comes. */
+    assert(r->seq == w->applied_seq + 1 || w->applied_seq == 0);
     w->applied_seq = r->seq;
     if (r->item)
         apply_item(w, r->item);
@@ -477,6 +478,7 @@ static void on_stream_ctl(struct world *w, const struct link_envelope *e, const 
     } else if (!bt_streq(c->what, "credit")) {
         (void)bt_strcpy(w->stream_end, sizeof w->stream_end, c->what);
         w->stream_status = c->status;
+        w->stream_end_at = c->credit;
         (void)bt_strcpy(w->last_code, sizeof w->last_code, c->code ? c->code : "");
     }
 }

@@ -83,7 +83,7 @@ struct world {
     int findings;
     struct bt_buf stream_out; /* content of channel 1 */
     char stream_end[16];      /* exit, failed, close */
-    int64_t stream_status, stream_got;
+    int64_t stream_status, stream_got, stream_end_at;
     bool stream_opened, stream_greedy; /* greedy: never gives credit */
 };
 
