@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* berth-unpack fetch|unpack: see proto/helper_unpack.h. Single-threaded, one request per process.
  */
+#include <errno.h>
 #include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/base/frame.h"
 #include "common/base/mem.h"
@@ -50,6 +52,9 @@ static int run_unpack(struct bt_err *err)
         rc = unpack_archive(FIRST, &request, &done, err);
     if (rc < 0)
         return rc;
+    /* Whoever gives the tree its final name must be able to rely on it after a power cut. */
+    if (syncfs(SECOND) < 0)
+        return bt_fail_errno(err, errno, "sync the tree");
     const struct helper_unpack_reply r = {.ok = &done};
     reply(&helper_unpack_reply_schema, &r);
     return 0;

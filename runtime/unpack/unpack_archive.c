@@ -2,14 +2,19 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "common/base/mem.h"
+#include "common/base/str.h"
 #include "runtime/unpack/unpack.h"
 
 #define BLOCK 65536
 #define RATIO_MAX 200 /* unpacked to packed; a rootfs stays under 10 */
 #define RATIO_FREE (64ll << 20)
+#define XATTRS_MAX 32
+#define XATTR_MAX 65536 /* XATTR_SIZE_MAX of linux/limits.h */
 
 struct job {
     struct archive *in, *out;
@@ -42,8 +47,10 @@ static int archive_failed(struct archive *a, const char *what, struct bt_err *er
 {
     int errnum = archive_errno(a);
     const char *text = archive_error_string(a);
-    if (errnum == ENOSPC || errnum == EDQUOT || errnum == EFBIG)
+    if (errnum == ENOSPC || errnum == EDQUOT)
         return bt_fail(err, BT_E_STORAGE_FULL, "%s: no space left", what);
+    if (errnum == EFBIG)
+        return bt_fail(err, BT_E_TOO_LARGE, "%s: one file is too large", what);
     return bt_fail(err, BT_E_BAD_IMAGE, "%s: %.200s", what, text ? text : "unknown error");
 }
 
@@ -79,31 +86,69 @@ static int copy_data(struct job *j, struct bt_err *err)
     }
 }
 
-/* Only security.capability and user.* may come from outside: trusted.* and other security.* steer
- * the host. */
+/* struct vfs_cap_data of revision 2 and 3 (linux/capability.h): the revisions that a file can have.
+ */
+static bool capability_ok(const unsigned char *value, size_t n)
+{
+    return n >= 4 && ((value[3] == 2 && n == 20) || (value[3] == 3 && n == 24));
+}
+
+/* trusted.*, system.* and other security.* steer the host: they never come from outside. */
+static bool xattr_ok(const char *name, const void *value, size_t n)
+{
+    if (strcmp(name, "security.capability") == 0)
+        return value && capability_ok(value, n);
+    return bt_starts_with(name, "user.") && n <= XATTR_MAX;
+}
+
+struct xattr {
+    char *name;
+    void *value;
+    size_t n;
+};
+
 static void clean_xattrs(struct archive_entry *e)
 {
     const char *name = NULL;
     const void *value = NULL;
     size_t n = 0;
-    char capability[64];
-    size_t capability_len = 0;
+    struct xattr keep[XATTRS_MAX];
+    size_t kept = 0;
     (void)archive_entry_xattr_reset(e);
-    while (archive_entry_xattr_next(e, &name, &value, &n) == ARCHIVE_OK) {
-        if (strcmp(name, "security.capability") == 0 && n <= sizeof capability) {
-            memcpy(capability, value, n);
-            capability_len = n;
-        }
+    while (kept < XATTRS_MAX && archive_entry_xattr_next(e, &name, &value, &n) == ARCHIVE_OK) {
+        if (!name || !xattr_ok(name, value, n))
+            continue;
+        struct xattr x = {bt_xstrdup(name), bt_xmalloc(n + 1), n};
+        if (n > 0)
+            memcpy(x.value, value, n);
+        keep[kept++] = x;
     }
     archive_entry_xattr_clear(e);
-    if (capability_len > 0)
-        archive_entry_xattr_add_entry(e, "security.capability", capability, capability_len);
+    for (size_t i = 0; i < kept; i++) {
+        archive_entry_xattr_add_entry(e, keep[i].name, keep[i].value, keep[i].n);
+        free(keep[i].name);
+        free(keep[i].value);
+    }
 }
 
 static bool skipped_type(struct archive_entry *e)
 {
     mode_t type = archive_entry_filetype(e);
     return type == AE_IFCHR || type == AE_IFBLK || type == AE_IFSOCK;
+}
+
+/*
+ * The tree is empty at first, so whatever lies at an entry's path came from an earlier entry. Only
+ * a directory may come twice: all else would let a later entry change what was checked before.
+ */
+static int check_new(const char *path, mode_t type, struct bt_err *err)
+{
+    struct stat st;
+    if (lstat(path, &st) < 0)
+        return 0; /* what else is wrong with it shows when it is made */
+    if (S_ISDIR(st.st_mode) && type == AE_IFDIR)
+        return 0;
+    return bt_fail(err, BT_E_BAD_IMAGE, "it comes twice: %.80s", path);
 }
 
 static int check_entry(struct archive_entry *e, struct bt_err *err)
@@ -117,7 +162,17 @@ static int check_entry(struct archive_entry *e, struct bt_err *err)
         rc = unpack_path_ok(link, err);
     if (rc >= 0 && archive_entry_size(e) < 0)
         rc = bt_fail(err, BT_E_BAD_IMAGE, "a negative size");
-    return rc;
+    return rc < 0 ? rc : check_new(path, archive_entry_filetype(e), err);
+}
+
+/* libarchive passes over a hard link to itself without a word. */
+static int check_made(struct archive_entry *e, struct bt_err *err)
+{
+    struct stat st;
+    if (archive_entry_hardlink(e) && lstat(archive_entry_pathname(e), &st) < 0)
+        return bt_fail(err, BT_E_BAD_IMAGE, "a hard link to what is not there: %.80s",
+                       archive_entry_hardlink(e));
+    return 0;
 }
 
 static int one_entry(struct job *j, struct archive_entry *e, struct bt_err *err)
@@ -140,6 +195,8 @@ static int one_entry(struct job *j, struct archive_entry *e, struct bt_err *err)
         rc = copy_data(j, err);
     if (rc >= 0 && archive_write_finish_entry(j->out) < ARCHIVE_WARN)
         rc = archive_failed(j->out, "finish", err);
+    if (rc >= 0)
+        rc = check_made(e, err);
     return rc < 0 ? rc : over(j, err);
 }
 
@@ -178,7 +235,7 @@ static struct archive *writer(void)
     struct archive *a = archive_write_disk_new();
     archive_write_disk_set_options(
         a, ARCHIVE_EXTRACT_OWNER | ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_TIME |
-               ARCHIVE_EXTRACT_XATTR | ARCHIVE_EXTRACT_UNLINK | ARCHIVE_EXTRACT_SECURE_SYMLINKS |
+               ARCHIVE_EXTRACT_XATTR | ARCHIVE_EXTRACT_SECURE_SYMLINKS |
                ARCHIVE_EXTRACT_SECURE_NODOTDOT | ARCHIVE_EXTRACT_SECURE_NOABSOLUTEPATHS);
     return a;
 }

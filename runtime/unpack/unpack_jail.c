@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <linux/capability.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -38,6 +39,9 @@ static int drop_capabilities(struct bt_err *err)
 
 int unpack_jail(int dirfd, struct bt_err *err)
 {
+    const struct sigaction ignore = {.sa_handler = SIG_IGN};
+    (void)sigaction(SIGXFSZ, &ignore, NULL); /* EFBIG, and a proper answer, instead */
+    (void)close_range((unsigned)dirfd + 1, ~0u, 0);
     if (unshare(CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS) < 0)
         return bt_fail_errno(err, errno, "unshare");
     if (fchdir(dirfd) < 0 || chroot(".") < 0 || chdir("/") < 0)
@@ -49,5 +53,6 @@ int unpack_jail(int dirfd, struct bt_err *err)
     }
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
         return bt_fail_errno(err, errno, "prctl");
-    return drop_capabilities(err);
+    int rc = drop_capabilities(err);
+    return rc < 0 ? rc : unpack_seccomp(err);
 }
