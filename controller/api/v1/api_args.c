@@ -76,8 +76,21 @@ static bool take_common(struct api_args *a, const char *name, const char *value,
     return false;
 }
 
-static int parse_query(const struct bt_schema *filters, const struct http_request *req,
-                       struct api_args *a, struct bt_field_errors *errs, struct bt_err *err)
+/* What is no filter; last, because the judges of filters and body begin with an empty list. */
+static void take_rest(const struct bt_schema *filters, const struct http_request *req,
+                      struct api_args *a, struct bt_field_errors *errs)
+{
+    char name[64];
+    char value[1024];
+    size_t pos = 0;
+    while (http_query_next(req, &pos, name, sizeof name, value, sizeof value)) {
+        if (!find_field(filters, name) && !take_common(a, name, value, errs))
+            bt_field_error_add(errs, name, "unknown_field", "is not a parameter of this path");
+    }
+}
+
+static int parse_filters(const struct bt_schema *filters, const struct http_request *req,
+                         struct api_args *a, struct bt_field_errors *errs, struct bt_err *err)
 {
     _cleanup_buf_ struct bt_buf json = BT_BUF(QUERY_JSON_MAX);
     char name[64];
@@ -88,12 +101,8 @@ static int parse_query(const struct bt_schema *filters, const struct http_reques
         const struct bt_field *f = find_field(filters, name);
         if (f)
             add_filter(f, value, &json);
-        else if (!take_common(a, name, value, errs))
-            bt_field_error_add(errs, name, "unknown_field", "is not a parameter of this path");
     }
     (void)bt_buf_addc(&json, '}');
-    if (!filters)
-        return 0;
     a->schema = filters;
     a->obj = bt_xcalloc(1, filters->size);
     return bt_schema_parse(filters, json.data, json.len, BT_STRICT, a->obj, errs, err);
@@ -157,12 +166,13 @@ int api_args_parse(const struct api_target *t, const struct http_request *req, s
 {
     const struct bt_schema *body = t->route->query || !t->verb ? NULL : t->verb->args_schema;
     *ret = (struct api_args){.wait_ms = parse_wait(req->prefer)};
-    int rc = parse_query(t->route->query, req, ret, errs, err);
+    int rc = t->route->query ? parse_filters(t->route->query, req, ret, errs, err) : 0;
     if (rc >= 0 && body)
         rc = parse_body(body, req, ret, errs, err);
     else if (rc >= 0 && req->body_len > 0 && req->method != HTTP_GET &&
              strcmp(req->body, "{}") != 0)
         rc = bt_fail(err, BT_E_BAD_REQUEST, "this path takes no body");
+    take_rest(t->route->query, req, ret, errs);
     if (rc >= 0 && errs->n > 0)
         rc = bt_fail(err, BT_E_INVALID, "%s", bt_code_text(BT_E_INVALID));
     if (rc >= 0)
