@@ -159,8 +159,17 @@ void job_run_resume(struct job_inst *in)
 
 /* ---- cancel ---- */
 
+/* A purge that a crash has cut short may have begun to destroy: it can only be finished. */
+static bool too_late(const struct job_inst *in)
+{
+    return in->run.resumed && in->phase != JOB_HELD && in->row.desired == DESIRED_DELETED &&
+           job_plan_needed[STEP_PURGE](in);
+}
+
 void job_run_cancel(struct job_inst *in)
 {
+    if (too_late(in))
+        return;
     in->run.cancel = true;
     if (in->phase == JOB_HELD) {
         job_brake_release(in);

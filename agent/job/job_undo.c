@@ -157,7 +157,8 @@ static void end_row(struct job_inst *in, struct journal_instance *row)
         free(row->effective);
         row->effective = bt_schema_emit_str(&limits_schema, &in->effective);
     }
-    if (run->rc < 0 && (run->begun & JOB_BIT(STEP_START)) && !run->started)
+    bool wanted_start = (run->begun & JOB_BIT(STEP_START)) || run->action == ACTION_START;
+    if (run->rc < 0 && wanted_start && !run->started)
         job_observe_failed_start(in, row);
     row->state = job_observe_state(in, row);
 }
@@ -228,7 +229,7 @@ static void end_reports(struct job_inst *in, struct job_write *w)
     job_report_state(w, &in->row);
     if (run->purged)
         job_report_event(w, in->uuid, "instance.purged", "its time in the trash was over");
-    else if (run->rc < 0 && (run->begun & JOB_BIT(STEP_START)) && w->row.fails == 1)
+    else if (run->rc < 0 && run->action == ACTION_START && w->row.fails == 1)
         job_report_event(w, in->uuid, "instance.start_failed", "%s", run->err.msg);
     else if (run->rc < 0 && (!run->local || run->action == ACTION_SYNC))
         job_report_event(w, in->uuid, "instance.sync_failed", "%s", run->err.msg);

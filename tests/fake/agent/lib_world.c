@@ -675,6 +675,16 @@ bool world_settle(struct world *w, int64_t ms)
 
 /* ---- invariants ---- */
 
+/* A purge that failed at its end: it has told so, and nothing is left to start from. */
+static bool purged_badly(const struct world *w, int i)
+{
+    bool bad = false;
+    for (int t = 0; t < w->n_tasks; t++)
+        bad = bad || (w->tasks[t].inst == i && w->tasks[t].action == ACTION_PURGE &&
+                      !w->tasks[t].ok && !w->tasks[t].cancelled);
+    return bad;
+}
+
 static const char *wrong_row(struct world *w, int i)
 {
     const struct fake_instance *f = world_fake(w, i);
@@ -687,7 +697,8 @@ static const char *wrong_row(struct world *w, int i)
             return "it is gone, and the controller was not told";
         return NULL;
     }
-    if (v.busy)
+    bool lost = !(f && (f->disk || f->trash)) && purged_badly(w, i);
+    if (v.busy && !lost)
         return "a run does not end";
     if (v.state != in->state || v.row->desired != in->desired || v.row->paused != in->paused ||
         v.row->generation != in->generation || v.row->started_at != in->started_at ||
@@ -706,7 +717,7 @@ static const char *wrong_row(struct world *w, int i)
     if (f && f->disk && f->id_base != v.row->id_base)
         return "its disk has other host ids";
     if (v.row->desired == DESIRED_RUNNING && !v.spec->suspended && !running &&
-        v.state != INSTANCE_ERROR && !v.row->trashed_at)
+        v.state != INSTANCE_ERROR && !v.row->trashed_at && !lost)
         return "it should run";
     if (v.row->desired == DESIRED_STOPPED && running && ended_well)
         return "it should not run";
