@@ -92,44 +92,44 @@ static void add_masks(const struct ct_config_in *in, struct bt_arr *items)
              in->uuid, masked_dirs[i]);
 }
 
-struct device {
-    int feature; /* -1 = always */
-    const char *rule;
-    const char *node; /* bound from the host when it is not one of autodev's */
+const struct ct_node ct_nodes[CT_NODES] = {
+    {FEATURE_TUN, "net/tun", "tun", 10, 200},
+    {FEATURE_FUSE, "fuse", "fuse", 10, 229},
 };
 
-/* cgroup-v1/devices; making nodes is refused by the user namespace, having them must not help. */
-static const struct device devices[] = {
-    {-1, "c 1:3 rwm", NULL},                  /* null */
-    {-1, "c 1:5 rwm", NULL},                  /* zero */
-    {-1, "c 1:7 rwm", NULL},                  /* full */
-    {-1, "c 1:8 rwm", NULL},                  /* random */
-    {-1, "c 1:9 rwm", NULL},                  /* urandom */
-    {-1, "c 5:0 rwm", NULL},                  /* tty */
-    {-1, "c 5:1 rwm", NULL},                  /* console */
-    {-1, "c 5:2 rwm", NULL},                  /* ptmx */
-    {-1, "c 136:* rwm", NULL},                /* pts */
-    {FEATURE_TUN, "c 10:200 rwm", "net/tun"}, /* tun */
-    {FEATURE_FUSE, "c 10:229 rwm", "fuse"},   /* fuse */
-};
+/* cgroup-v1/devices: null zero full random urandom tty console ptmx pts. Making nodes is refused by
+ * the user namespace; having one must not help either. */
+static const char *const devices[] = {"c 1:3 rwm", "c 1:5 rwm", "c 1:7 rwm",
+                                      "c 1:8 rwm", "c 1:9 rwm", "c 5:0 rwm",
+                                      "c 5:1 rwm", "c 5:2 rwm", "c 136:* rwm"};
+
+static void add_device_rules(const struct ct_config_in *in, struct bt_arr *items)
+{
+    bool v2 = in->kind == CT_CG_V2;
+    const char *allow = v2 ? "lxc.cgroup2.devices.allow" : "lxc.cgroup.devices.allow";
+    add(items, v2 ? "lxc.cgroup2.devices.deny" : "lxc.cgroup.devices.deny", "a");
+    for (size_t i = 0; i < BT_ARRAY_LEN(devices); i++)
+        add(items, allow, devices[i]);
+    for (size_t i = 0; i < CT_NODES; i++) {
+        if (ct_has(in->spec->features, ct_nodes[i].feature))
+            addf(items, allow, "c %u:%u rwm", ct_nodes[i].major, ct_nodes[i].minor);
+    }
+}
 
 static void add_devices(const struct ct_config_in *in, struct bt_arr *items)
 {
-    const char *deny =
-        in->kind == CT_CG_V2 ? "lxc.cgroup2.devices.deny" : "lxc.cgroup.devices.deny";
-    const char *allow =
-        in->kind == CT_CG_V2 ? "lxc.cgroup2.devices.allow" : "lxc.cgroup.devices.allow";
     if (in->devices)
-        add(items, deny, "a");
-    for (size_t i = 0; i < BT_ARRAY_LEN(devices); i++) {
-        const struct device *d = &devices[i];
-        if (d->feature >= 0 && !ct_has(in->spec->features, (enum feature)d->feature))
+        add_device_rules(in, items);
+    for (size_t i = 0; i < CT_NODES; i++) {
+        const struct ct_node *n = &ct_nodes[i];
+        if (!ct_has(in->spec->features, n->feature))
             continue;
-        if (in->devices)
-            add(items, allow, d->rule);
-        if (d->node)
+        if (in->own_nodes)
+            addf(items, "lxc.mount.entry", "%s/%s/dev/%s dev/%s none bind,create=file 0 0",
+                 in->run_dir, in->uuid, n->name, n->path);
+        else
             addf(items, "lxc.mount.entry", "/dev/%s dev/%s none bind,create=file,optional 0 0",
-                 d->node, d->node);
+                 n->path, n->path);
     }
 }
 

@@ -13,11 +13,23 @@ struct ct_config_in {
     const char *uuid, *run_dir;
     const char *exe; /* of this program, for the hook of every boot */
     enum ct_cg_kind kind;
-    bool devices; /* can devices be limited by a control group? */
+    bool devices;   /* can devices be limited by a control group? */
+    bool own_nodes; /* device nodes are those of ct_mount_nodes */
 };
 
 /** Is @spec one that can be run (paths, names, ids, signals)? INVALID, MISSING_CAPABILITY. */
 int ct_config_check(const struct ct_config_in *in, struct bt_err *err);
+
+/* A device that a feature gives: its node in /dev, and below the folder of ct_mount_nodes. */
+struct ct_node {
+    enum feature feature;
+    const char *path; /* below /dev */
+    const char *name; /* without a slash */
+    unsigned major, minor;
+};
+
+#define CT_NODES 2
+extern const struct ct_node ct_nodes[CT_NODES];
 
 /** Fill @ret with struct bt_pair of liblxc configuration (lxc.container.conf(5)), in order. */
 void ct_config_build(const struct ct_config_in *in, struct bt_arr *ret);

@@ -15,8 +15,10 @@
 #include "common/base/fd.h"
 #include "common/base/mem.h"
 #include "common/base/str.h"
+#include "runtime/container/ct_config.h"
 #include "runtime/container/ct_idmap.h"
 #include "runtime/container/ct_loop.h"
+#include "runtime/container/ct_profile.h"
 
 /* What the file system has to say about a refusal, fsopen(2). */
 static int fs_failed(int fs, int errnum, const char *what, struct bt_err *err)
@@ -257,9 +259,52 @@ int ct_mount_root(int dir, const struct helper_container_spec *spec, struct ct_r
     return rc;
 }
 
+static bool is_closed(const struct ct_node *n)
+{
+    struct stat st;
+    char path[64];
+    (void)snprintf(path, sizeof path, "/dev/%s", n->path);
+    return stat(path, &st) == 0 && (st.st_mode & 0006) != 0006;
+}
+
+static int make_nodes(uint64_t features, int64_t base, struct bt_err *err)
+{
+    _cleanup_close_ int dir = open("dev", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir < 0)
+        return bt_fail_errno(err, errno, "open dev");
+    for (size_t i = 0; i < CT_NODES; i++) {
+        const struct ct_node *n = &ct_nodes[i];
+        if (!ct_has(features, n->feature))
+            continue;
+        if (mknodat(dir, n->name, S_IFCHR | 0600, makedev(n->major, n->minor)) < 0 ||
+            fchownat(dir, n->name, (uid_t)base, (gid_t)base, AT_SYMLINK_NOFOLLOW) < 0 ||
+            fchmodat(dir, n->name, 0666, 0) < 0)
+            return bt_fail_errno(err, errno, "make node %s", n->name);
+    }
+    return 0;
+}
+
+int ct_mount_nodes(int dir, uint64_t features, int64_t base, bool *ret, struct bt_err *err)
+{
+    bool closed = false;
+    for (size_t i = 0; i < CT_NODES; i++)
+        closed = closed || (ct_has(features, ct_nodes[i].feature) && is_closed(&ct_nodes[i]));
+    *ret = false;
+    if (!closed)
+        return 0;
+    int rc = bt_mkdir_p(dir, "dev", 0711, err);
+    if (rc < 0)
+        return rc;
+    if (mount("berth", "dev", "tmpfs", MS_NOSUID | MS_NOEXEC, "size=4k,nr_inodes=8,mode=0711") < 0)
+        return bt_fail_errno(err, errno, "mount dev");
+    rc = make_nodes(features, base, err);
+    *ret = rc == 0;
+    return rc;
+}
+
 void ct_mount_drop(int dir)
 {
-    static const char *const points[] = {"stage", "root", "upper", "lower", "plain"};
+    static const char *const points[] = {"stage", "root", "upper", "lower", "plain", "dev"};
     if (fchdir(dir) < 0)
         return;
     (void)umount2("/proc/1/cgroup", MNT_DETACH);

@@ -33,6 +33,12 @@ int ct_mount_private(int *dir, struct bt_err *err);
 int ct_mount_root(int dir, const struct helper_container_spec *spec, struct ct_root *ret,
                   struct bt_err *err);
 
+/**
+ * Where the host's nodes of devices that @features give are not open to everybody (no udev), make
+ * our own in dev/, on a tmpfs, for root of the instance (@base). *@ret: were any made?
+ */
+int ct_mount_nodes(int dir, uint64_t features, int64_t base, bool *ret, struct bt_err *err);
+
 /** Descriptor of an unattached mount of the ext4 on @device. */
 int ct_mount_ext4(const char *device, struct bt_err *err);
 

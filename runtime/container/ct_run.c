@@ -41,6 +41,7 @@ struct run {
     struct ct_watch watch;
     struct ct_root root;
     int lock;
+    bool own_nodes;
     char exe[EXE_MAX];
 };
 
@@ -187,6 +188,7 @@ static struct lxc_container *configure(struct run *r, struct bt_err *err)
                               .run_dir = r->c->req.run_dir,
                               .exe = r->exe,
                               .kind = r->cg.kind};
+    in.own_nodes = r->own_nodes;
     in.devices = r->cg.kind == CT_CG_V2 || ct_cg_find(&r->cg, "devices");
     struct lxc_container *lxc = lxc_container_new(r->c->uuid, r->c->req.run_dir);
     if (!lxc) {
@@ -227,6 +229,8 @@ static int prepare(struct run *r, struct bt_err *err)
     }
     if (rc == 0)
         rc = ct_mount_root(c->dir, r->spec, &r->root, err);
+    if (rc == 0)
+        rc = ct_mount_nodes(c->dir, r->spec->features, r->spec->id_base, &r->own_nodes, err);
     if (rc == 0) {
         c->step = "files";
         r->place.disk_major = r->root.disk.major;
