@@ -45,7 +45,9 @@ static void check_cgroups(struct container_driver *cd, const struct bt_arr *spec
     for (size_t i = 0; i < groups.len; i++) {
         const char *name = ((char **)groups.items)[i];
         _cleanup_rows_ struct sys_rows pids = {0};
-        /* UUID, UUID.monitor and UUID.pivot belong to one instance. */
+        /* UUID, UUID.monitor and UUID.pivot belong to one instance; monitors to all of them. */
+        if (strcmp(name, "monitors") == 0)
+            continue;
         char uuid[BT_UUID_LEN + 1];
         (void)bt_strcpy(uuid, sizeof uuid, name);
         if (find_spec(specs, uuid) && (name[BT_UUID_LEN] == '\0' || name[BT_UUID_LEN] == '.'))
