@@ -25,11 +25,20 @@ int bt_x509_key_new(char **ret_pem, struct bt_err *err);
 int bt_x509_ca_new(const char *key_pem, const char *cn, int64_t now_ms, int days,
                    char **ret_cert_pem, struct bt_err *err);
 
-/** Server certificate of @cn with subject alternative names (NULL-terminated; "DNS:x" or "IP:y"),
- * signed by the CA. */
-int bt_x509_server_new(const char *ca_cert_pem, const char *ca_key_pem, const char *key_pem,
-                       const char *cn, const char *const *sans, int64_t now_ms, int days,
-                       char **ret_cert_pem, struct bt_err *err);
+/* Who issues a certificate, to whom, for how long. */
+struct bt_x509_issue {
+    const char *ca_cert_pem, *ca_key_pem;
+    const char *cn;
+    int64_t now_ms; /* valid from an hour before it */
+    int days;
+};
+
+/**
+ * Server certificate with subject alternative names (NULL-terminated; "DNS:x" or "IP:y"). Caller
+ * frees. Errors: INVALID (a name, the CA).
+ */
+int bt_x509_server_new(const struct bt_x509_issue *how, const char *key_pem,
+                       const char *const *sans, char **ret_cert_pem, struct bt_err *err);
 
 /** Certificate request for @key_pem. Caller frees. */
 int bt_x509_csr_new(const char *key_pem, const char *cn, char **ret_csr_pem, struct bt_err *err);
@@ -39,8 +48,7 @@ int bt_x509_csr_new(const char *key_pem, const char *cn, char **ret_csr_pem, str
  * P-256, P-384 or RSA >= 2048 only): CN and SAN URI "urn:berth:host:CN", clientAuth only.
  * *@ret_info may be NULL. Errors: INVALID (bad request).
  */
-int bt_x509_client_sign(const char *ca_cert_pem, const char *ca_key_pem, const char *csr_pem,
-                        const char *cn, int64_t now_ms, int days, char **ret_cert_pem,
+int bt_x509_client_sign(const struct bt_x509_issue *how, const char *csr_pem, char **ret_cert_pem,
                         struct bt_cert_info *ret_info, struct bt_err *err);
 
 /** Read a certificate's facts. */

@@ -162,9 +162,8 @@ static int sans_join(const char *const *sans, struct bt_buf *out, struct bt_err 
     return 0;
 }
 
-int bt_x509_server_new(const char *ca_cert_pem, const char *ca_key_pem, const char *key_pem,
-                       const char *cn, const char *const *sans, int64_t now_ms, int days,
-                       char **ret_cert_pem, struct bt_err *err)
+int bt_x509_server_new(const struct bt_x509_issue *how, const char *key_pem,
+                       const char *const *sans, char **ret_cert_pem, struct bt_err *err)
 {
     static const char *const ext[][2] = {
         {"basicConstraints", "critical,CA:FALSE"},  {"keyUsage", "critical,digitalSignature"},
@@ -174,7 +173,7 @@ int bt_x509_server_new(const char *ca_cert_pem, const char *ca_key_pem, const ch
     _cleanup_(ca_fini) struct ca ca = {0};
     _cleanup_key_ EVP_PKEY *key = NULL;
     _cleanup_buf_ struct bt_buf joined = BT_BUF(SANS_MAX);
-    int rc = ca_load(ca_cert_pem, ca_key_pem, &ca, err);
+    int rc = ca_load(how->ca_cert_pem, how->ca_key_pem, &ca, err);
     if (rc >= 0)
         rc = x509_key_parse(key_pem, &key, err);
     if (rc >= 0)
@@ -184,9 +183,9 @@ int bt_x509_server_new(const char *ca_cert_pem, const char *ca_key_pem, const ch
     struct recipe r = {.issuer = ca.cert,
                        .issuer_key = ca.key,
                        .subject_key = key,
-                       .cn = cn,
-                       .now_ms = now_ms,
-                       .days = days,
+                       .cn = how->cn,
+                       .now_ms = how->now_ms,
+                       .days = how->days,
                        .ext = ext,
                        .sans = joined.len ? joined.data : NULL};
     return make_pem(&r, ret_cert_pem, NULL, err);
@@ -256,8 +255,7 @@ static int csr_parse(const char *pem, X509_REQ **ret, struct bt_err *err)
     return 0;
 }
 
-int bt_x509_client_sign(const char *ca_cert_pem, const char *ca_key_pem, const char *csr_pem,
-                        const char *cn, int64_t now_ms, int days, char **ret_cert_pem,
+int bt_x509_client_sign(const struct bt_x509_issue *how, const char *csr_pem, char **ret_cert_pem,
                         struct bt_cert_info *ret_info, struct bt_err *err)
 {
     static const char *const ext[][2] = {
@@ -265,22 +263,22 @@ int bt_x509_client_sign(const char *ca_cert_pem, const char *ca_key_pem, const c
         {"extendedKeyUsage", "clientAuth"},         {"subjectKeyIdentifier", "hash"},
         {"authorityKeyIdentifier", "keyid:always"}, {NULL, NULL},
     };
-    if (!bt_name_ok(cn) || strlen(cn) > 63)
-        return bt_fail(err, BT_E_INVALID, "not a host name: %.80s", cn);
+    if (!bt_name_ok(how->cn) || strlen(how->cn) > 63)
+        return bt_fail(err, BT_E_INVALID, "not a host name: %.80s", how->cn);
     _cleanup_(ca_fini) struct ca ca = {0};
     _cleanup_(req_free_p) X509_REQ *req = NULL;
-    int rc = ca_load(ca_cert_pem, ca_key_pem, &ca, err);
+    int rc = ca_load(how->ca_cert_pem, how->ca_key_pem, &ca, err);
     if (rc >= 0)
         rc = csr_parse(csr_pem, &req, err);
     if (rc < 0)
         return rc;
-    _cleanup_free_ char *san = bt_xasprintf("URI:urn:berth:host:%s", cn);
+    _cleanup_free_ char *san = bt_xasprintf("URI:urn:berth:host:%s", how->cn);
     struct recipe r = {.issuer = ca.cert,
                        .issuer_key = ca.key,
                        .subject_key = X509_REQ_get0_pubkey(req),
-                       .cn = cn,
-                       .now_ms = now_ms,
-                       .days = days,
+                       .cn = how->cn,
+                       .now_ms = how->now_ms,
+                       .days = how->days,
                        .ext = ext,
                        .sans = san};
     return make_pem(&r, ret_cert_pem, ret_info, err);

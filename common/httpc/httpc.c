@@ -421,7 +421,9 @@ int httpc_start(struct httpc *h, const struct httpc_options *o, struct httpc_req
 
 int httpc_new(struct bt_loop *loop, struct httpc **ret, struct bt_err *err)
 {
-    (void)signal(SIGPIPE, SIG_IGN); /* as OpenSSL's users must (CURLOPT_NOSIGNAL(3)) */
+    /* As users of CURLOPT_NOSIGNAL(3) must. */
+    static const struct sigaction ignore = {.sa_handler = SIG_IGN};
+    (void)sigaction(SIGPIPE, &ignore, NULL);
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0)
         return bt_fail(err, BT_E_INTERNAL, "libcurl cannot start");
     struct httpc *h = bt_xcalloc(1, sizeof(*h));

@@ -66,8 +66,9 @@ static int load_trust(SSL_CTX *ctx, const struct rpc_tls_config *cfg, struct bt_
 int rpc_tls_ctx_new(const struct rpc_tls_config *cfg, SSL_CTX **ret, struct bt_err *err)
 {
     ERR_clear_error();
-    (void)signal(SIGPIPE,
-                 SIG_IGN); /* OpenSSL writes with write(2): a gone peer is an error, no end */
+    /* OpenSSL writes with write(2): a peer that is gone is an error, not our end. */
+    static const struct sigaction ignore = {.sa_handler = SIG_IGN};
+    (void)sigaction(SIGPIPE, &ignore, NULL);
     SSL_CTX *ctx = SSL_CTX_new(cfg->server ? TLS_server_method() : TLS_client_method());
     if (!ctx)
         return fail(err, "TLS", NULL);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "common/rpc/rpc_upgrade.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -103,6 +102,18 @@ static void header_get(const char *head, const char *name, char *dst, size_t siz
     }
 }
 
+/* Of "HTTP/1.1 NNN", 0 when it is something else. */
+static int status_of(const char *head)
+{
+    static const char version[] = "HTTP/1.1 ";
+    char digits[4] = "";
+    int64_t n = 0;
+    if (!bt_starts_with(head, version))
+        return 0;
+    (void)bt_strcpy(digits, sizeof(digits), head + strlen(version));
+    return bt_parse_i64(digits, 100, 599, &n, NULL) < 0 ? 0 : (int)n;
+}
+
 static int judge_101(const struct rpc_upgrade *u, const char *head, struct bt_err *err)
 {
     char want[29], accept[64], upgrade[64], protocol[600];
@@ -147,8 +158,8 @@ int rpc_upgrade_parse(const struct rpc_upgrade *u, const char *data, size_t n, s
                                    : bt_fail(err, BT_E_PROTOCOL, "the server's answer has no end");
     size_t head_len = (size_t)(end - data) + 4;
     _cleanup_free_ char *head = bt_xstrndup(data, head_len);
-    int status = 0;
-    if (strlen(head) != head_len || sscanf(head, "HTTP/1.1 %3d", &status) != 1)
+    int status = strlen(head) == head_len ? status_of(head) : 0;
+    if (!status)
         return bt_fail(err, BT_E_PROTOCOL, "the server does not speak HTTP/1.1");
     if (status == 101) {
         int rc = judge_101(u, head, err);

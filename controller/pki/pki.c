@@ -173,6 +173,15 @@ static int load_ca(struct pki *p, struct bt_err *err)
     return rc < 0 ? bt_wrap(err, "CA") : 0;
 }
 
+static struct bt_x509_issue issue(const struct pki *p, const char *cn, int days)
+{
+    return (struct bt_x509_issue){.ca_cert_pem = p->ca_pem,
+                                  .ca_key_pem = p->ca_key,
+                                  .cn = cn,
+                                  .now_ms = bt_utc_ms(p->clock),
+                                  .days = days};
+}
+
 /* ---- server certificate ---- */
 
 static bool server_is_good(const struct pki *p, const char *cert, const char *key)
@@ -200,8 +209,8 @@ int pki_renew_server(struct pki *p, bool *ret_changed, struct bt_err *err)
         *ret_changed = false;
         return 0;
     }
-    rc = bt_x509_server_new(p->ca_pem, p->ca_key, key, "berthd", (const char *const *)p->sans,
-                            bt_utc_ms(p->clock), SERVER_DAYS, &fresh, err);
+    struct bt_x509_issue how = issue(p, "berthd", SERVER_DAYS);
+    rc = bt_x509_server_new(&how, key, (const char *const *)p->sans, &fresh, err);
     if (rc < 0)
         return bt_wrap(err, "server certificate");
     /* The CA behind it: a joining agent knows the CA by its SHA-256 alone. */
@@ -324,8 +333,8 @@ const unsigned char *pki_seal_key(const struct pki *p)
 int pki_sign_agent(struct pki *p, const char *csr_pem, const char *host, char **ret_cert_pem,
                    struct bt_cert_info *ret_info, struct bt_err *err)
 {
-    return bt_x509_client_sign(p->ca_pem, p->ca_key, csr_pem, host, bt_utc_ms(p->clock), AGENT_DAYS,
-                               ret_cert_pem, ret_info, err);
+    struct bt_x509_issue how = issue(p, host, AGENT_DAYS);
+    return bt_x509_client_sign(&how, csr_pem, ret_cert_pem, ret_info, err);
 }
 
 void pki_join_token_new(const struct pki *p, struct bt_join_token *ret)

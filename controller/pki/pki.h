@@ -34,9 +34,13 @@ int pki_open(const struct pki_config *cfg, struct pki **ret, struct bt_err *err)
 /** Erase the keys in memory and free. */
 void pki_free(struct pki *p);
 
-/** Paths of the files, for listeners: valid until pki_free. */
+/** Path of the server certificate, for listeners: valid until pki_free. */
 const char *pki_server_cert_file(const struct pki *p);
+
+/** Path of its key: valid until pki_free. */
 const char *pki_server_key_file(const struct pki *p);
+
+/** Path of the CA's certificate: valid until pki_free. */
 const char *pki_ca_file(const struct pki *p);
 
 /** The CA's certificate, PEM. */

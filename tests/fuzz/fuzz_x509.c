@@ -22,7 +22,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!ca &&
         (bt_x509_key_new(&key, NULL) < 0 || bt_x509_ca_new(key, "CA", now_ms, 10, &ca, NULL) < 0))
         abort();
-    (void)bt_x509_client_sign(ca, key, text, "h1", now_ms, 30, &cert, &info, NULL);
+    struct bt_x509_issue how = {ca, key, "h1", now_ms, 30};
+    (void)bt_x509_client_sign(&how, text, &cert, &info, NULL);
     (void)bt_x509_info(text, &info, NULL);
     (void)bt_x509_fingerprint(text, fp, NULL);
     (void)bt_join_token_parse(text, &token, NULL);

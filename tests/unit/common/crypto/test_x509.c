@@ -14,6 +14,9 @@
 enum { DAY_MS = 86400 * 1000 };
 static const int64_t now_ms = 1800000000000;
 
+#define ISSUE(ca_cert, ca_key, name, n_days)                                                       \
+    ((struct bt_x509_issue){ca_cert, ca_key, name, now_ms, n_days})
+
 struct pair {
     char *key;
     char *cert;
@@ -74,7 +77,7 @@ static void server_cert(void **state)
     assert_int_equal(bt_x509_key_new(&s.key, NULL), 0);
     struct bt_err err = BT_ERR_INIT;
     assert_int_equal(
-        bt_x509_server_new(ca.cert, ca.key, s.key, "berthd", sans, now_ms, 365, &s.cert, &err), 0);
+        bt_x509_server_new(&ISSUE(ca.cert, ca.key, "berthd", 365), s.key, sans, &s.cert, &err), 0);
     assert_int_equal(bt_x509_server_check(s.cert, s.key, ca.cert, sans, &err), 0);
     assert_int_equal(bt_x509_server_check(s.cert, s.key, ca.cert, more, &err), -BT_E_INVALID);
     assert_non_null(strstr(err.msg, "IP:127.0.0.2"));
@@ -82,12 +85,12 @@ static void server_cert(void **state)
     assert_int_equal(bt_x509_server_check(s.cert, ca.key, ca.cert, sans, &err), -BT_E_INVALID);
     assert_int_equal(bt_x509_server_check(s.cert, s.key, foreign.cert, sans, &err), -BT_E_INVALID);
     char *none = NULL;
-    assert_int_equal(bt_x509_server_new(ca.cert, ca.key, s.key, "x", bad, now_ms, 1, &none, &err),
+    assert_int_equal(bt_x509_server_new(&ISSUE(ca.cert, ca.key, "x", 1), s.key, bad, &none, &err),
                      -BT_E_INVALID);
-    assert_int_equal(bt_x509_server_new(ca.cert, ca.key, s.key, "x", bad2, now_ms, 1, &none, &err),
+    assert_int_equal(bt_x509_server_new(&ISSUE(ca.cert, ca.key, "x", 1), s.key, bad2, &none, &err),
                      -BT_E_INVALID);
     assert_int_equal(
-        bt_x509_server_new(ca.cert, foreign.key, s.key, "x", sans, now_ms, 1, &none, &err),
+        bt_x509_server_new(&ISSUE(ca.cert, foreign.key, "x", 1), s.key, sans, &none, &err),
         -BT_E_INVALID);
     assert_null(none);
 }
@@ -104,11 +107,11 @@ static void csr_signed(void **state)
     struct bt_cert_info info, info2;
     struct bt_err err = BT_ERR_INIT;
     assert_int_equal(
-        bt_x509_client_sign(ca.cert, ca.key, csr, "h1", now_ms, 30, &agent.cert, &info, &err), 0);
+        bt_x509_client_sign(&ISSUE(ca.cert, ca.key, "h1", 30), csr, &agent.cert, &info, &err), 0);
     assert_string_equal(info.cn, "h1"); /* the subject asked for is ignored */
     assert_int_equal(info.not_after_ms, now_ms + (int64_t)30 * DAY_MS);
     assert_int_equal(
-        bt_x509_client_sign(ca.cert, ca.key, csr, "h1", now_ms, 30, &again, &info2, &err), 0);
+        bt_x509_client_sign(&ISSUE(ca.cert, ca.key, "h1", 30), csr, &again, &info2, &err), 0);
     assert_string_not_equal(info.serial, info2.serial);
     struct bt_cert_info read;
     assert_int_equal(bt_x509_info(agent.cert, &read, NULL), 0);
@@ -139,17 +142,17 @@ static void csr_refused(void **state)
     const char *const bad[] = {"", "nonsense", ca.cert, agent.key, weak_rsa};
     for (size_t i = 0; i < BT_ARRAY_LEN(bad); i++)
         assert_int_equal(
-            bt_x509_client_sign(ca.cert, ca.key, bad[i], "h1", now_ms, 30, &none, NULL, &err),
+            bt_x509_client_sign(&ISSUE(ca.cert, ca.key, "h1", 30), bad[i], &none, NULL, &err),
             -BT_E_INVALID);
     assert_non_null(strstr(err.msg, "RSA >= 2048"));
     assert_int_equal(
-        bt_x509_client_sign(ca.cert, ca.key, csr, "h1,DNS:x", now_ms, 30, &none, NULL, &err),
+        bt_x509_client_sign(&ISSUE(ca.cert, ca.key, "h1,DNS:x", 30), csr, &none, NULL, &err),
         -BT_E_INVALID);
     /* The signature's last byte sits before the padding: turn a character near the end. */
     char *end = strstr(csr, "\n-----END");
     char *last = end - 8;
     *last = *last == 'A' ? 'B' : 'A';
-    assert_int_equal(bt_x509_client_sign(ca.cert, ca.key, csr, "h1", now_ms, 30, &none, NULL, &err),
+    assert_int_equal(bt_x509_client_sign(&ISSUE(ca.cert, ca.key, "h1", 30), csr, &none, NULL, &err),
                      -BT_E_INVALID);
     assert_null(none);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "lib_site.h"
+#include "tests/unit/controller/http/lib_site.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -153,7 +153,11 @@ static void page_file(struct site *s, struct http_request *req)
     f.length = (uint64_t)st.st_size;
     struct http_response res = {.status = 200, .content_type = "application/octet-stream"};
     char text[64];
-    if (req->range && sscanf(req->range, "bytes=%lu-", &f.offset) == 1) {
+    int64_t from = 0;
+    if (req->range && bt_strcpy(text, sizeof(text), req->range + strlen("bytes="))) {
+        text[strcspn(text, "-")] = '\0';
+        assert_int_equal(bt_parse_i64(text, 0, (int64_t)f.length, &from, NULL), 0);
+        f.offset = (uint64_t)from;
         res.status = 206;
         snprintf(text, sizeof(text), "bytes %lu-%lu/%lu", f.offset, f.length - 1, f.length);
         res.headers[res.n_headers++] = (struct http_header){"content-range", text};
@@ -360,9 +364,8 @@ static void make_server(struct site *s)
     _cleanup_free_ char *ca_key = get(s, "ca.key"), *ca = get(s, "ca.crt"), *key = NULL,
                         *cert = NULL;
     assert_int_equal(bt_x509_key_new(&key, NULL), 0);
-    assert_int_equal(bt_x509_server_new(ca, ca_key, key, "berthd", sans, bt_utc_ms(bt_clock_real()),
-                                        10, &cert, NULL),
-                     0);
+    struct bt_x509_issue how = {ca, ca_key, "berthd", bt_utc_ms(bt_clock_real()), 10};
+    assert_int_equal(bt_x509_server_new(&how, key, sans, &cert, NULL), 0);
     _cleanup_free_ char *chain = bt_xasprintf("%s%s", cert, ca);
     put(s, "server", ".crt", chain);
     put(s, "server", ".key", key);
@@ -375,9 +378,8 @@ void site_client_cert(struct site *s, const char *name, const char *cn, bool for
                         *cert = NULL;
     assert_int_equal(bt_x509_key_new(&key, NULL), 0);
     assert_int_equal(bt_x509_csr_new(key, cn, &csr, NULL), 0);
-    assert_int_equal(
-        bt_x509_client_sign(ca, ca_key, csr, cn, bt_utc_ms(bt_clock_real()), 10, &cert, NULL, NULL),
-        0);
+    struct bt_x509_issue how = {ca, ca_key, cn, bt_utc_ms(bt_clock_real()), 10};
+    assert_int_equal(bt_x509_client_sign(&how, csr, &cert, NULL, NULL), 0);
     put(s, name, ".key", key);
     put(s, name, ".crt", cert);
 }

@@ -16,7 +16,7 @@
 #include "common/crypto/crypto.h"
 #include "common/crypto/x509.h"
 #include "common/httpc/httpc.h"
-#include "lib_site.h"
+#include "tests/unit/controller/http/lib_site.h"
 
 #include <cmocka.h>
 

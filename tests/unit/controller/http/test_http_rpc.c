@@ -16,7 +16,7 @@
 #include "common/crypto/crypto.h"
 #include "common/rpc/rpc_client.h"
 #include "controller/http/http_rpc.h"
-#include "lib_site.h"
+#include "tests/unit/controller/http/lib_site.h"
 
 #include <cmocka.h>
 

@@ -14,7 +14,7 @@
 #include "common/base/mem.h"
 #include "common/crypto/crypto.h"
 #include "common/crypto/x509.h"
-#include "lib_site.h"
+#include "tests/unit/controller/http/lib_site.h"
 
 #include <cmocka.h>
 
