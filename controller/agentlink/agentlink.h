@@ -44,6 +44,21 @@ struct agentlink_host {
     const char *name;
 };
 
+/* A record of an agent's journal. */
+struct agentlink_record {
+    int64_t host_id;
+    const char *journal_id;
+    const struct link_report *report;
+    const struct bt_err *why; /* report_skip: why it can never be applied */
+};
+
+/* An apply that was not accepted. */
+struct agentlink_refusal {
+    int64_t host_id;
+    const char *uuid;
+    const struct link_accepted *answer; /* task_id as it was sent */
+};
+
 struct agentlink_ops {
     /* Writer, just before sync. Whose certificate is it, may it speak at all? Sets host_id,
      * host_name, joining. DENIED (revoked, removed host), UNSUPPORTED. */
@@ -53,15 +68,14 @@ struct agentlink_ops {
     int (*sync)(struct db_tx *tx, void *ctx, struct agentlink_sync *s, struct agentlink_out *out,
                 struct bt_err *err);
     /* Writer. One record of a journal, in order; must store its seq in this transaction. */
-    int (*report)(struct db_tx *tx, void *ctx, int64_t host_id, const char *journal_id,
-                  const struct link_report *r, struct agentlink_out *out, struct bt_err *err);
+    int (*report)(struct db_tx *tx, void *ctx, const struct agentlink_record *r,
+                  struct agentlink_out *out, struct bt_err *err);
     /* Writer. A record that can never be applied: only its seq is stored, and an alarm raised. */
-    int (*report_skip)(struct db_tx *tx, void *ctx, int64_t host_id, const char *journal_id,
-                       int64_t seq, const struct bt_err *why, struct agentlink_out *out,
-                       struct bt_err *err);
+    int (*report_skip)(struct db_tx *tx, void *ctx, const struct agentlink_record *r,
+                       struct agentlink_out *out, struct bt_err *err);
     /* Writer. An apply was not accepted. */
-    int (*refused)(struct db_tx *tx, void *ctx, int64_t host_id, const char *uuid,
-                   const struct link_accepted *a, struct agentlink_out *out, struct bt_err *err);
+    int (*refused)(struct db_tx *tx, void *ctx, const struct agentlink_refusal *r,
+                   struct agentlink_out *out, struct bt_err *err);
     /* Writer. The lease: 0 = answers, 1 = suspect, 2 = unreachable. */
     int (*lease)(struct db_tx *tx, void *ctx, int64_t host_id, int level, struct agentlink_out *out,
                  struct bt_err *err);
@@ -148,9 +162,20 @@ struct agentlink_ask {
     void *owner;
 };
 
-/** Ask @host_id; done follows exactly once, never inside. @body is copied. */
-void agentlink_ask_start(struct agentlink_ask *q, struct agentlink *a, int64_t host_id,
-                         const char *op, const char *body, int64_t timeout_ms);
+struct agentlink_question {
+    int64_t host_id;
+    const char *op;   /* LINK_OP_*, static */
+    const char *body; /* JSON, copied; NULL = {} */
+    int64_t timeout_ms;
+};
+
+/** Ask a host; done follows exactly once, never inside. */
+void agentlink_ask_begin(struct agentlink_ask *q, struct agentlink *a,
+                         const struct agentlink_question *what);
+
+/* (q, a, host_id, op, body, timeout_ms) */
+#define agentlink_ask_start(q, a, ...)                                                             \
+    agentlink_ask_begin((q), (a), &(const struct agentlink_question){__VA_ARGS__})
 
 /** Do not call done() any more. */
 void agentlink_ask_stop(struct agentlink_ask *q);

@@ -53,11 +53,11 @@ static void on_timeout(struct bt_timer *t)
     q->done(q, NULL, 0, &err);
 }
 
-void agentlink_ask_start(struct agentlink_ask *q, struct agentlink *a, int64_t host_id,
-                         const char *op, const char *body, int64_t timeout_ms)
+void agentlink_ask_begin(struct agentlink_ask *q, struct agentlink *a,
+                         const struct agentlink_question *what)
 {
-    struct agentlink_rec *h = bt_map_find_u64(&a->hosts, (uint64_t)host_id);
-    q->op = op;
+    struct agentlink_rec *h = bt_map_find_u64(&a->hosts, (uint64_t)what->host_id);
+    q->op = what->op;
     bt_list_init(&q->link);
     bt_timer_init(&q->timer, a->cfg.loop, on_timeout);
     if (!h || !h->session || h->session->joining) {
@@ -65,9 +65,9 @@ void agentlink_ask_start(struct agentlink_ask *q, struct agentlink *a, int64_t h
         agentlink_fail_soon(a);
         return;
     }
-    q->id = agentlink_say(h->session, op, body ? body : "{}", 0);
+    q->id = agentlink_say(h->session, what->op, what->body ? what->body : "{}", 0);
     bt_list_push(&h->session->asks, &q->link);
-    bt_timer_start(&q->timer, timeout_ms);
+    bt_timer_start(&q->timer, what->timeout_ms);
 }
 
 void agentlink_ask_stop(struct agentlink_ask *q)

@@ -46,13 +46,14 @@ static int apply_reports(struct db_tx *tx, struct db_work *w, struct bt_err *err
     size_t n = 0;
     agentlink_out_reset(&s->report_out);
     BT_LIST_FOREACH(it, &s->reports) {
-        const struct link_report *r = &report_of(it)->r;
+        const struct agentlink_record r = {.host_id = s->host->id,
+                                           .journal_id = s->hello.journal_id,
+                                           .report = &report_of(it)->r,
+                                           .why = &s->skip_why};
         if (n++ == s->in_work)
             break;
-        int rc = s->skip ? ops->report_skip(tx, ops->ctx, s->host->id, s->hello.journal_id, r->seq,
-                                            &s->skip_why, &s->report_out, err)
-                         : ops->report(tx, ops->ctx, s->host->id, s->hello.journal_id, r,
-                                       &s->report_out, err);
+        int rc = s->skip ? ops->report_skip(tx, ops->ctx, &r, &s->report_out, err)
+                         : ops->report(tx, ops->ctx, &r, &s->report_out, err);
         if (rc < 0)
             return rc;
     }
@@ -188,8 +189,10 @@ static int refused_apply(struct db_tx *tx, struct db_work *w, struct bt_err *err
 {
     struct refusal *r = BT_CONTAINER_OF(w, struct refusal, work);
     const struct agentlink_ops *ops = &r->s->al->cfg.ops;
+    const struct agentlink_refusal what = {
+        .host_id = r->s->host->id, .uuid = r->uuid, .answer = &r->a};
     agentlink_out_reset(&r->out);
-    return ops->refused(tx, ops->ctx, r->s->host->id, r->uuid, &r->a, &r->out, err);
+    return ops->refused(tx, ops->ctx, &what, &r->out, err);
 }
 
 static void refusal_free(struct refusal *r)

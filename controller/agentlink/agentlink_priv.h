@@ -116,10 +116,19 @@ void agentlink_session_release(struct agentlink_session *s);
 
 /* ---- agentlink_live.c: what a session hears once it has its welcome ---- */
 
+/** Queue a report. */
 void agentlink_on_report(struct agentlink_session *s, const char *body);
+
+/** An apply was taken, or refused. */
 void agentlink_on_accepted(struct agentlink_session *s, int64_t re, const char *body);
+
+/** The lease is renewed. */
 void agentlink_on_renew(struct agentlink_session *s, const char *body);
+
+/** Progress of a task. */
 void agentlink_on_progress(struct agentlink_session *s, const char *body);
+
+/** The agent wants a new certificate. */
 void agentlink_on_cert(struct agentlink_session *s, int64_t id, const char *body);
 
 /** Drop what waits (the session has closed). */
@@ -138,7 +147,10 @@ void agentlink_fail_soon(struct agentlink *a);
 
 /* ---- agentlink_stream.c ---- */
 
+/** Control of a stream. */
 void agentlink_on_stream(struct agentlink_session *s, const char *body);
+
+/** Data of a stream. */
 void agentlink_on_binary(struct agentlink_session *s, uint32_t id, const void *data, size_t len);
 
 /** End every stream of a session with HOST_UNREACHABLE. */
@@ -146,7 +158,14 @@ void agentlink_streams_fail(struct agentlink_session *s);
 
 /* ---- agentlink_lease.c ---- */
 
+/** Record of a host, made when it is new. */
 struct agentlink_rec *agentlink_rec_get(struct agentlink *a, int64_t id, const char *name);
+
+/** Judge every lease. */
 void agentlink_lease_tick(struct bt_timer *t);
+
+/** The host has been heard now. */
 void agentlink_heard(struct agentlink_rec *h);
+
+/** Keep figures; tell placement when they matter. */
 void agentlink_figures_take(struct agentlink_rec *h, const struct link_renew *r);

@@ -328,7 +328,7 @@ struct rpc_peer *agentlink_accept(struct agentlink *a, const struct agentlink_ce
     bt_list_init(&s->streams);
     bt_list_push(&a->sessions, &s->link);
     bt_timer_init(&s->retry, a->cfg.loop, NULL);
-    s->rpc = (struct rpc_peer){
-        .text = on_text, .binary = on_binary, .closed = on_closed, .owner = s};
+    s->rpc =
+        (struct rpc_peer){.text = on_text, .binary = on_binary, .closed = on_closed, .owner = s};
     return &s->rpc;
 }

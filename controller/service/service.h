@@ -187,9 +187,13 @@ void service_answer_none(struct service_call *c);
 void service_location(struct service_call *c, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
-/** A list: begin, one add per item, end with the cursor of the next page (@more false = null). */
+/** Begin a list. */
 void service_list_begin(struct service_call *c);
+
+/** One item more. */
 void service_list_add(struct service_call *c, const struct bt_schema *s, const void *obj);
+
+/** End a list with the cursor of the next page (@more false = null). */
 void service_list_end(struct service_call *c, bool more, int64_t last_id);
 
 /** As service_list_end for lists by text. */

@@ -270,7 +270,7 @@ static int begin(struct db_tx *tx, struct adoption *k, struct bt_err *err)
                          .actor = c->who.name,
                          .source = c->who.source,
                          .generation = k->row.generation + 1};
-    int rc = task_begin(c->svc->tasks, tx, &n, &c->out, &k->task, &c->error_task, err);
+    int rc = task_begin(c->svc->tasks, tx, &n, &c->out, &k->task, err);
     if (rc >= 0)
         rc = repo_instance_update_spec(tx, &k->row, err);
     return rc < 0 ? rc : task_dispatch(c->svc->tasks, tx, &k->task, &c->out, err);

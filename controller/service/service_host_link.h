@@ -10,22 +10,35 @@
  * all of them is the struct service.
  */
 
+/** agentlink_ops.hello: whose certificate is it, and is its host obeyed or joining? */
 int service_host_hello(struct db_tx *tx, void *ctx, struct agentlink_sync *s,
                        struct agentlink_out *out, struct bt_err *err);
+
+/** agentlink_ops.sync: epoch, facts, instances, orphans, what is missing, open tasks. */
 int service_host_sync(struct db_tx *tx, void *ctx, struct agentlink_sync *s,
                       struct agentlink_out *out, struct bt_err *err);
-int service_host_report(struct db_tx *tx, void *ctx, int64_t host_id, const char *journal_id,
-                        const struct link_report *r, struct agentlink_out *out, struct bt_err *err);
-int service_host_report_skip(struct db_tx *tx, void *ctx, int64_t host_id, const char *journal_id,
-                             int64_t seq, const struct bt_err *why, struct agentlink_out *out,
-                             struct bt_err *err);
-int service_host_refused(struct db_tx *tx, void *ctx, int64_t host_id, const char *uuid,
-                         const struct link_accepted *a, struct agentlink_out *out,
-                         struct bt_err *err);
+
+/** agentlink_ops.report: once for each (host, journal, seq). */
+int service_host_report(struct db_tx *tx, void *ctx, const struct agentlink_record *r,
+                        struct agentlink_out *out, struct bt_err *err);
+
+/** agentlink_ops.report_skip: its seq, an event and an alarm. */
+int service_host_report_skip(struct db_tx *tx, void *ctx, const struct agentlink_record *r,
+                             struct agentlink_out *out, struct bt_err *err);
+
+/** agentlink_ops.refused: raise the generation and send again, send again, or end the task. */
+int service_host_refused(struct db_tx *tx, void *ctx, const struct agentlink_refusal *what,
+                         struct agentlink_out *out, struct bt_err *err);
+
+/** agentlink_ops.lease: placement and tasks at 1, state, instances and alarm at 2. */
 int service_host_lease(struct db_tx *tx, void *ctx, int64_t host_id, int level,
                        struct agentlink_out *out, struct bt_err *err);
+
+/** agentlink_ops.figures: real use of the disk, for placement. */
 int service_host_figures(struct db_tx *tx, void *ctx, int64_t host_id, const struct link_renew *r,
                          struct bt_err *err);
+
+/** agentlink_ops.cert_store: the serial of a renewed certificate. */
 int service_host_cert_store(struct db_tx *tx, void *ctx, int64_t host_id,
                             const struct agentlink_cert *c, struct bt_err *err);
 

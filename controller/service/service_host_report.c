@@ -198,37 +198,41 @@ static int take(struct db_tx *tx, struct service *svc, int64_t host_id, const st
     return rc;
 }
 
-int service_host_report(struct db_tx *tx, void *ctx, int64_t host_id, const char *journal_id,
-                        const struct link_report *r, struct agentlink_out *out, struct bt_err *err)
+static int advance(struct db_tx *tx, const struct agentlink_record *r, bool *ret_fresh,
+                   struct bt_err *err)
 {
-    struct repo_journal_row j = {
-        .host_id = host_id, .journal_id = (char *)(uintptr_t)journal_id, .applied_seq = r->seq};
-    bool fresh = false;
-    int rc = repo_journal_advance(tx, &j, &fresh, err);
-    return rc < 0 || !fresh ? rc : take(tx, ctx, host_id, r, out, err);
+    struct repo_journal_row j = {.host_id = r->host_id,
+                                 .journal_id = (char *)(uintptr_t)r->journal_id,
+                                 .applied_seq = r->report->seq};
+    return repo_journal_advance(tx, &j, ret_fresh, err);
 }
 
-int service_host_report_skip(struct db_tx *tx, void *ctx, int64_t host_id, const char *journal_id,
-                             int64_t seq, const struct bt_err *why, struct agentlink_out *out,
-                             struct bt_err *err)
+int service_host_report(struct db_tx *tx, void *ctx, const struct agentlink_record *r,
+                        struct agentlink_out *out, struct bt_err *err)
+{
+    bool fresh = false;
+    int rc = advance(tx, r, &fresh, err);
+    return rc < 0 || !fresh ? rc : take(tx, ctx, r->host_id, r->report, out, err);
+}
+
+int service_host_report_skip(struct db_tx *tx, void *ctx, const struct agentlink_record *r,
+                             struct agentlink_out *out, struct bt_err *err)
 {
     (void)ctx;
-    struct repo_journal_row j = {
-        .host_id = host_id, .journal_id = (char *)(uintptr_t)journal_id, .applied_seq = seq};
     bool fresh = false;
     char text[400];
-    (void)snprintf(text, sizeof text, "record %lld cannot be applied: %s: %s", (long long)seq,
-                   bt_code_str(why->code), why->msg);
+    (void)snprintf(text, sizeof text, "record %lld cannot be applied: %s: %s",
+                   (long long)r->report->seq, bt_code_str(r->why->code), r->why->msg);
     struct repo_alarm_new a = {.kind = "report_skipped",
                                .severity = SEVERITY_WARNING,
                                .resource_type = "host",
-                               .resource_id = host_id,
+                               .resource_id = r->host_id,
                                .text = text};
-    int rc = repo_journal_advance(tx, &j, &fresh, err);
+    int rc = advance(tx, r, &fresh, err);
     if (rc >= 0 && fresh)
         rc = repo_alarm_raise(tx, &a, NULL, err);
     if (rc >= 0 && fresh)
-        rc = service_host_event(tx, "host.report_skipped", host_id, text, out, err);
+        rc = service_host_event(tx, "host.report_skipped", r->host_id, text, out, err);
     return rc;
 }
 
@@ -254,16 +258,16 @@ static int stale(struct db_tx *tx, struct service *svc, const char *uuid,
     return rc < 0 || !a->task_id ? rc : send_task_again(tx, svc, a->task_id, out, err);
 }
 
-int service_host_refused(struct db_tx *tx, void *ctx, int64_t host_id, const char *uuid,
-                         const struct link_accepted *a, struct agentlink_out *out,
-                         struct bt_err *err)
+int service_host_refused(struct db_tx *tx, void *ctx, const struct agentlink_refusal *what,
+                         struct agentlink_out *out, struct bt_err *err)
 {
     struct service *svc = ctx;
+    const struct link_accepted *a = what->answer;
     enum bt_code code = bt_code_from_str(a->code);
     if (bt_streq(a->code, "joining")) /* it obeys nobody here until it is adopted */
-        return service_host_event(tx, "host.joining", host_id, a->message, out, err);
+        return service_host_event(tx, "host.joining", what->host_id, a->message, out, err);
     if (code == BT_E_STALE_GENERATION)
-        return stale(tx, svc, uuid, a, out, err);
+        return stale(tx, svc, what->uuid, a, out, err);
     if (!a->task_id)
         return 0;               /* a spec without a task: the next inventory or report shows it */
     if (code == BT_E_CANCELLED) /* a newer message took its place before it began */

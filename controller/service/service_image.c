@@ -204,7 +204,6 @@ static int content(struct db_tx *tx, struct service_call *c, struct bt_err *err)
     const struct service_image_blob *b = c->args;
     _cleanup_(repo_image_row_free) struct repo_image_row row = {0};
     _cleanup_(repo_task_row_free) struct repo_task_row task = {0};
-    int64_t holder = 0;
     int rc = repo_image_get(tx, c->target.id, &row, err);
     if (rc >= 0)
         rc = judge(&row, b, err);
@@ -216,7 +215,7 @@ static int content(struct db_tx *tx, struct service_call *c, struct bt_err *err)
                                .actor = c->who.name,
                                .source = c->who.source};
     if (rc >= 0)
-        rc = task_begin(c->svc->tasks, tx, &n, &c->out, &task, &holder, err);
+        rc = task_begin(c->svc->tasks, tx, &n, &c->out, &task, err);
     const struct repo_event_new e = {
         .type = "image.ready", .resource_type = "image", .resource_id = row.id};
     if (rc >= 0)

@@ -292,7 +292,7 @@ static int begin_task(struct db_tx *tx, struct create *k, struct bt_err *err)
                          .args = args_text,
                          .fingerprint = fingerprint,
                          .generation = k->row.generation};
-    int rc = task_begin(c->svc->tasks, tx, &n, &c->out, &k->task, &c->error_task, err);
+    int rc = task_begin(c->svc->tasks, tx, &n, &c->out, &k->task, err);
     return rc < 0 ? rc : task_dispatch(c->svc->tasks, tx, &k->task, &c->out, err);
 }
 

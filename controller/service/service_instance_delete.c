@@ -207,7 +207,6 @@ static int purge_due(struct db_tx *tx, struct service *svc, int64_t id, struct a
 {
     _cleanup_(repo_instance_row_free) struct repo_instance_row row = {0};
     _cleanup_(repo_task_row_free) struct repo_task_row task = {0};
-    int64_t holder = 0;
     int rc = repo_instance_get(tx, id, &row, err);
     if (rc < 0 || row.locked_by)
         return rc;
@@ -217,7 +216,7 @@ static int purge_due(struct db_tx *tx, struct service *svc, int64_t id, struct a
                          .tenant_id = row.tenant_id,
                          .actor = "system:trash",
                          .generation = row.generation + 1};
-    rc = task_begin(svc->tasks, tx, &n, out, &task, &holder, err);
+    rc = task_begin(svc->tasks, tx, &n, out, &task, err);
     if (rc >= 0)
         rc = repo_instance_update_spec(tx, &row, err);
     return rc < 0 ? rc : task_dispatch(svc->tasks, tx, &task, out, err);

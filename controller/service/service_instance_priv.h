@@ -35,10 +35,11 @@ int service_instance_image_fits(struct db_tx *tx, const struct repo_plan_row *pl
                                 const struct repo_image_row *image, const struct limits *l,
                                 int driver, struct bt_err *err);
 
-/** Tenant's caps with @d on top of what it holds. SUSPENDED, QUOTA_EXCEEDED. */
 struct service_quota {
     int64_t instances, cpus, memory_bytes, disk_bytes, ipv4, ipv6;
 };
+
+/** Tenant's caps with @d on top of what it holds. SUSPENDED, QUOTA_EXCEEDED. */
 int service_instance_quota(struct db_tx *tx, const struct repo_tenant_row *tenant,
                            const struct service_quota *d, struct bt_err *err);
 

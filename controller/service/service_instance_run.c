@@ -39,8 +39,9 @@ static int begin(struct db_tx *tx, struct service_verb_run *v, struct repo_task_
                          .source = c->who.source,
                          .args = args,
                          .fingerprint = fingerprint,
-                         .generation = v->row.generation + 1};
-    return task_begin(c->svc->tasks, tx, &n, &c->out, ret_task, &c->error_task, err);
+                         .generation = v->row.generation + 1,
+                         .ret_holder = &c->error_task};
+    return task_begin(c->svc->tasks, tx, &n, &c->out, ret_task, err);
 }
 
 /* A new attempt begins without the error of the last one; what only a start or a rebuild can mend

@@ -230,6 +230,8 @@ int service_spec_apply(struct db_tx *tx, void *svc, const struct repo_task_row *
     /* Its create was cancelled by this verb: what it asks for begins with making it. */
     if (service_spec_unmade(&row))
         a.action = ACTION_CREATE;
+    else if (row.state == INSTANCE_DELETED && row.desired != DESIRED_DELETED)
+        a.action = ACTION_RESTORE; /* likewise */
     *ret = a;
     return 0;
 }

@@ -144,40 +144,49 @@ static bool same(const struct repo_task_row *row, const struct task_new *n)
            n->fingerprint && bt_streq(row->fingerprint, n->fingerprint);
 }
 
-/* End what is queued, ask the holder to end. *@ret_behind = who must end first, 0 = nobody. */
-static int make_way(struct tasks *t, struct db_tx *tx, struct bt_arr *open,
-                    struct agentlink_out *out, int64_t *ret_behind, struct bt_err *err)
+/* A beginning that has met other tasks of the instance. */
+struct contest {
+    struct tasks *t;
+    struct db_tx *tx;
+    const struct task_new *n;
+    struct agentlink_out *out;
+    struct bt_arr open;         /* struct repo_task_row, the holder first */
+    int64_t behind;             /* who must end first, 0 = nobody */
+    struct repo_task_row *same; /* the running one that this is */
+};
+
+/* End what is queued, ask the holder to end. */
+static int make_way(struct contest *k, struct bt_err *err)
 {
-    struct repo_task_row *rows = open->items;
+    struct repo_task_row *rows = k->open.items;
     struct task_result cancelled = {.cancelled = true, .superseded = true};
-    for (size_t i = open->len; i-- > 1;) {
-        int rc = task_end(t, tx, rows[i].id, &cancelled, out, err);
+    for (size_t i = k->open.len; i-- > 1;) {
+        int rc = task_end(k->t, k->tx, rows[i].id, &cancelled, k->out, err);
         if (rc < 0)
             return rc;
     }
     bool ended = false;
-    int rc = preempt(t, tx, &rows[0], out, &ended, err);
-    *ret_behind = ended ? 0 : rows[0].id;
+    int rc = preempt(k->t, k->tx, &rows[0], k->out, &ended, err);
+    k->behind = ended ? 0 : rows[0].id;
     return rc;
 }
 
 /* Another task holds the instance: the same one again, or go next, or refuse. */
-static int contend(struct tasks *t, struct db_tx *tx, const struct task_new *n,
-                   struct agentlink_out *out, struct bt_arr *open, int64_t *ret_behind,
-                   struct repo_task_row *ret_same, int64_t *ret_holder, struct bt_err *err)
+static int contend(struct contest *k, struct bt_err *err)
 {
-    struct repo_task_row *rows = open->items, *last = &rows[open->len - 1];
-    const struct task_action *a = task_action_find(t, n->action);
-    if (same(last, n)) {
-        int rc = repo_task_get(tx, last->id, ret_same, err);
+    struct repo_task_row *rows = k->open.items, *last = &rows[k->open.len - 1];
+    const struct task_action *a = task_action_find(k->t, k->n->action);
+    if (same(last, k->n)) {
+        int rc = repo_task_get(k->tx, last->id, k->same, err);
         return rc < 0 ? rc : TASK_SAME;
     }
-    if (!n->preempt && !(a && a->preempts)) {
-        *ret_holder = rows[0].id;
+    if (!k->n->preempt && !(a && a->preempts)) {
+        if (k->n->ret_holder)
+            *k->n->ret_holder = rows[0].id;
         return bt_fail(err, BT_E_LOCKED, "task %lld (%s) holds the instance", (long long)rows[0].id,
                        rows[0].action);
     }
-    int rc = make_way(t, tx, open, out, ret_behind, err);
+    int rc = make_way(k, err);
     return rc < 0 ? rc : TASK_MADE;
 }
 
@@ -190,25 +199,23 @@ static int lock(struct db_tx *tx, const struct task_new *n, int64_t task_id, str
 }
 
 int task_begin(struct tasks *t, struct db_tx *tx, const struct task_new *n,
-               struct agentlink_out *out, struct repo_task_row *ret, int64_t *ret_holder,
-               struct bt_err *err)
+               struct agentlink_out *out, struct repo_task_row *ret, struct bt_err *err)
 {
-    struct bt_arr open = {0};
-    int64_t behind = 0;
+    struct contest k = {.t = t, .tx = tx, .n = n, .out = out, .same = ret};
     int rc = TASK_MADE;
     if (n->inst && n->inst->locked_by) {
-        rc = repo_task_list_open(tx, n->inst->id, &open, err);
-        if (rc >= 0 && open.len)
-            rc = contend(t, tx, n, out, &open, &behind, ret, ret_holder, err);
-        db_rows_free(&repo_task_table, &open);
+        rc = repo_task_list_open(tx, n->inst->id, &k.open, err);
+        if (rc >= 0 && k.open.len)
+            rc = contend(&k, err);
+        db_rows_free(&repo_task_table, &k.open);
         if (rc < 0 || rc == TASK_SAME)
             return rc;
-        n->inst->locked_by = behind;
+        n->inst->locked_by = k.behind;
     }
-    rc = insert(t, tx, n, behind, ret, err);
+    rc = insert(t, tx, n, k.behind, ret, err);
     if (rc < 0)
         return rc;
-    if (n->inst && !behind && !n->sync)
+    if (n->inst && !k.behind && !n->sync)
         rc = lock(tx, n, ret->id, err);
     if (n->sync)
         agentlink_out_ended(out, ret->id, TASK_SUCCESS, NULL);

@@ -91,6 +91,7 @@ struct task_new {
     const char *args;        /* JSON object: force, timeout_ms ... as build wants them; NULL = {} */
     const char *fingerprint; /* verb + arguments; NULL = none is like it */
     int64_t generation;      /* of the spec that it sends */
+    int64_t *ret_holder;     /* LOCKED: who holds the instance; may be NULL */
 };
 
 enum task_begin { TASK_MADE, TASK_SAME };
@@ -100,12 +101,11 @@ enum task_begin { TASK_MADE, TASK_SAME };
  * host has no session); the same verb with the same arguments holds or waits = that task again
  * (TASK_SAME, nothing else was done and the caller must change nothing); a verb that preempts asks
  * the holder to end and is queued behind it (an already queued one ends as cancelled); else LOCKED
- * with the holder in *@ret_holder. @ret is the caller's to free. Write the instance (whose
+ * with the holder in *@n->ret_holder. @ret is the caller's to free. Write the instance (whose
  * locked_by was set) between this and task_dispatch.
  */
 int task_begin(struct tasks *t, struct db_tx *tx, const struct task_new *n,
-               struct agentlink_out *out, struct repo_task_row *ret, int64_t *ret_holder,
-               struct bt_err *err);
+               struct agentlink_out *out, struct repo_task_row *ret, struct bt_err *err);
 
 /** Build and queue the apply message of a task that task_begin made (nothing when it must wait). */
 int task_dispatch(struct tasks *t, struct db_tx *tx, struct repo_task_row *row,

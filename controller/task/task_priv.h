@@ -29,4 +29,6 @@ void task_late_arm(struct tasks *t);
 
 /** The work of that look. */
 int task_late_apply(struct db_tx *tx, struct db_work *w, struct bt_err *err);
+
+/** Its end: what it did goes out, the next look is armed. */
 void task_late_done(struct db_work *w, int rc, const struct bt_err *err);

@@ -8,7 +8,7 @@
 #include "common/base/str.h"
 #include "controller/service/service_instance.h"
 #include "controller/service/service_instance_verbs.h"
-#include "lib_sim.h"
+#include "tests/fake/sim/lib_sim.h"
 
 static struct sim_req *req_of(struct bt_list *l)
 {

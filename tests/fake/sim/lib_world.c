@@ -19,7 +19,7 @@
 #include "db/repo/repo_pool.h"
 #include "db/repo/repo_setting.h"
 #include "db/repo/repo_tenant.h"
-#include "lib_sim.h"
+#include "tests/fake/sim/lib_sim.h"
 
 #define GIB (INT64_C(1) << 30)
 #define MIB (INT64_C(1) << 20)

@@ -11,7 +11,7 @@
 
 #include "common/base/mem.h"
 #include "db/core/db_sql.h"
-#include "lib_sim.h"
+#include "tests/fake/sim/lib_sim.h"
 
 #include <cmocka.h>
 
