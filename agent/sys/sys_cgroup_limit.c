@@ -121,8 +121,8 @@ static void format(const struct place *p, int64_t value, char *dst, size_t size)
     switch (p->form) {
     case QUOTA: {
         char quota[24];
-        (void)snprintf(quota, sizeof quota, "%" PRId64,
-                       value / 1000 * PERIOD_US + value % 1000 * PERIOD_US / 1000);
+        int64_t us = none ? 0 : value / 1000 * PERIOD_US + value % 1000 * PERIOD_US / 1000;
+        (void)snprintf(quota, sizeof quota, "%" PRId64, us);
         (void)snprintf(dst, size, p->v2 ? "%s %d" : "%s", none ? unlimited : quota, PERIOD_US);
         return;
     }
@@ -357,12 +357,34 @@ static int find_cpuset(struct sys *s, const char *group, const char *const files
     return find_file(s, group, controllers, both, ret, err);
 }
 
+/* In v1 a group's cores include its children's, so these shrink first and grow last; v2 cuts to
+ * what is there by itself. */
+static int set_cpus_v1(const struct place *p, const struct sys_cgroup_hier *h, const char *cpus,
+                       struct bt_err *err)
+{
+    const char *const file_and_text[2] = {"cpuset.cpus", cpus};
+    char group[SYS_CGROUP_PATH_MAX];
+    (void)snprintf(group, sizeof group, "%.*s", (int)(strrchr(p->path, '/') - p->path), p->path);
+    if (write_text(p, cpus, NULL) < 0) {
+        sys_cgroup_write_below(h, group, file_and_text, true);
+        int rc = write_text(p, cpus, err);
+        if (rc < 0)
+            return rc;
+    }
+    sys_cgroup_write_below(h, group, file_and_text, false);
+    return 0;
+}
+
 int sys_real_cgroup_set_cpus(struct sys *s, const char *group, const char *cpus, struct bt_err *err)
 {
     static const char *const files[2] = {"cpuset.cpus", "cpuset.cpus"};
     struct place p;
     int rc = find_cpuset(s, group, files, &p, err);
-    return rc < 0 ? rc : write_text(&p, cpus, err);
+    if (rc < 0)
+        return rc;
+    if (!p.v2)
+        return set_cpus_v1(&p, sys_cgroup_find(sys_real_of(s)->cgroups, "cpuset"), cpus, err);
+    return write_text(&p, cpus, err);
 }
 
 int sys_real_cgroup_get_cpus(struct sys *s, const char *group, char ret[256], struct bt_err *err)

@@ -203,9 +203,13 @@ static void hand_down(const struct sys_cgroup_hier *h, const char *path)
     }
 }
 
-static int make_level(const struct sys_cgroup_hier *h, const char *path, struct bt_err *err)
+/* Controllers are handed down to an instance's group and not further: a group that hands them on
+ * may have no processes of its own (cgroup-v2.rst, "No Internal Process Constraint"). */
+static int make_level(const struct sys_cgroup_tree *t, const struct sys_cgroup_hier *h,
+                      const char *path, struct bt_err *err)
 {
-    if (h->v2)
+    size_t n = strlen(t->parent);
+    if (h->v2 && (strlen(path) <= n || !strchr(path + n + 1, '/')))
         hand_down(h, path);
     if (mkdirat(h->fd, path, 0755) < 0 && errno != EEXIST)
         return bt_fail_errno(err, errno, "make control group %.200s", path);
@@ -214,14 +218,15 @@ static int make_level(const struct sys_cgroup_hier *h, const char *path, struct 
     return 0;
 }
 
-static int make_in(const struct sys_cgroup_hier *h, const char *path, struct bt_err *err)
+static int make_in(const struct sys_cgroup_tree *t, const struct sys_cgroup_hier *h,
+                   const char *path, struct bt_err *err)
 {
     char level[SYS_CGROUP_PATH_MAX];
     for (const char *at = path;; at++) {
         if (*at != '/' && *at != '\0')
             continue;
         (void)snprintf(level, sizeof level, "%.*s", (int)(at - path), path);
-        int rc = make_level(h, level, err);
+        int rc = make_level(t, h, level, err);
         if (rc < 0 || *at == '\0')
             return rc;
     }
@@ -233,7 +238,7 @@ static int cgroup_create(struct sys *s, const char *group, struct bt_err *err)
     char path[SYS_CGROUP_PATH_MAX];
     int rc = sys_cgroup_path(t, group, NULL, path, err);
     for (size_t i = 0; rc == 0 && i < t->n; i++)
-        rc = make_in(&t->hiers[i], path, err);
+        rc = make_in(t, &t->hiers[i], path, err);
     return rc;
 }
 
@@ -290,6 +295,26 @@ static void walk_down(struct walk *w, const char *path)
         read_pids(w->fd, path, w->pids);
     else if (unlinkat(w->fd, path, AT_REMOVEDIR) < 0 && errno != ENOENT)
         w->busy = true;
+}
+
+/* Set @file in all groups below @path; those that refuse keep what they have. */
+void sys_cgroup_write_below(const struct sys_cgroup_hier *h, const char *path,
+                            const char *const file_and_text[2], bool deepest_first)
+{
+    _cleanup_rows_str_ struct sys_rows dirs = {0};
+    list_dirs(h->fd, path, &dirs);
+    SYS_ROWS_FOREACH(char *, it, &dirs) {
+        char sub[SYS_CGROUP_PATH_MAX * 4];
+        char file[SYS_CGROUP_PATH_MAX * 4 + 64];
+        if (snprintf(sub, sizeof sub, "%s/%s", path, *it) >= (int)sizeof sub)
+            continue;
+        (void)snprintf(file, sizeof file, "%s/%s", sub, file_and_text[0]);
+        if (deepest_first)
+            sys_cgroup_write_below(h, sub, file_and_text, true);
+        (void)bt_write_kernel_file(h->fd, file, file_and_text[1], NULL);
+        if (!deepest_first)
+            sys_cgroup_write_below(h, sub, file_and_text, false);
+    }
 }
 
 static int cgroup_remove(struct sys *s, const char *group, struct bt_err *err)

@@ -41,6 +41,13 @@ const struct sys_cgroup_hier *sys_cgroup_unified(const struct sys_cgroup_tree *t
 int sys_cgroup_path(const struct sys_cgroup_tree *t, const char *group, const char *file,
                     char dst[SYS_CGROUP_PATH_MAX], struct bt_err *err);
 
+/**
+ * Write text ([1]) to the file ([0]) of every group below @path, parents before children or after;
+ * refusals are passed over.
+ */
+void sys_cgroup_write_below(const struct sys_cgroup_hier *h, const char *path,
+                            const char *const file_and_text[2], bool deepest_first);
+
 /** sys_cgroup_ops.set */
 int sys_real_cgroup_set(struct sys *s, const char *group, enum sys_cgroup_key key, int64_t value,
                         struct bt_err *err);
