@@ -28,6 +28,7 @@ struct session {
     struct rpc_client *client;
     struct bt_watch in;
     bool tty, console, open, reading;
+    bool eof; /* of our input: told */
     struct termios saved;
     int status; /* of the command; -1 = none came */
     struct bt_err err;
@@ -37,6 +38,12 @@ static void send_text(struct session *s, const char *text)
 {
     if (s->open)
         (void)rpc_send_text(&s->peer, text, strlen(text));
+}
+
+static void send_eof(struct session *s)
+{
+    s->eof = true;
+    send_text(s, "{\"eof\":true}");
 }
 
 static void send_size(struct session *s)
@@ -73,7 +80,7 @@ static void on_input(struct bt_watch *w, int events)
         return;
     if (n <= 0) {
         stop_reading(s);
-        send_text(s, "{\"eof\":true}");
+        send_eof(s);
         return;
     }
     if (s->console && n == 1 && data[1] == ESCAPE) {
@@ -96,9 +103,11 @@ static void start_reading(struct session *s)
         return;
     char data[CHUNK + 1];
     data[0] = 0;
-    for (ssize_t n; (n = read(STDIN_FILENO, data + 1, CHUNK)) > 0;)
-        (void)rpc_send_binary(&s->peer, 0, data, (size_t)n + 1);
-    send_text(s, "{\"eof\":true}");
+    for (ssize_t n; (n = read(STDIN_FILENO, data + 1, CHUNK)) > 0;) {
+        if (rpc_send_binary(&s->peer, 0, data, (size_t)n + 1) > QUEUE_HIGH)
+            return; /* on_writable goes on */
+    }
+    send_eof(s);
 }
 
 static void on_opened(struct rpc_peer *p)
@@ -112,7 +121,7 @@ static void on_opened(struct rpc_peer *p)
 static void on_writable(struct rpc_peer *p)
 {
     struct session *s = p->owner;
-    if (s->open && !s->reading)
+    if (s->open && !s->reading && !s->eof)
         start_reading(s);
 }
 

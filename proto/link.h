@@ -157,7 +157,8 @@ struct link_stream_ctl {
     char *what; /* opened, failed, resize, eof, exit, close, credit */
     int64_t rows, cols;
     int64_t status; /* exit */
-    int64_t credit; /* bytes more that the other side may send */
+    /* credit: bytes more that the other side may send; eof and ends: bytes that went before */
+    int64_t credit;
     char *code, *message;
 };
 

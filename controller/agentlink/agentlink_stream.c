@@ -63,7 +63,8 @@ void agentlink_stream_start(struct agentlink_stream *s, struct agentlink *a,
     s->al = a;
     s->host_id = o->host_id;
     s->send_credit = LINK_STREAM_CREDIT;
-    s->owed = 0;
+    s->owed = s->sent = s->got = 0;
+    s->end_at = -1;
     s->open = s->ended = false;
     s->why = BT_ERR_INIT;
     bt_list_init(&s->link);
@@ -105,6 +106,7 @@ size_t agentlink_stream_write(struct agentlink_stream *s, const void *data, size
         memcpy(frame + 1, (const char *)data + taken, part);
         (void)rpc_send_binary(ss->peer, s->id, frame, part + 1);
         s->send_credit -= (int64_t)part;
+        s->sent += (int64_t)part;
         taken += part;
     }
     return taken;
@@ -112,7 +114,7 @@ size_t agentlink_stream_write(struct agentlink_stream *s, const void *data, size
 
 void agentlink_stream_eof(struct agentlink_stream *s)
 {
-    struct link_stream_ctl c = {.what = word("eof")};
+    struct link_stream_ctl c = {.what = word("eof"), .credit = s->sent};
     control(s, &c);
 }
 
@@ -143,20 +145,23 @@ void agentlink_stream_close(struct agentlink_stream *s)
 
 /* ---- from the host ---- */
 
-static void failed(struct agentlink_stream *s, const struct link_stream_ctl *c)
+/* Its end, when all that went before it is here. */
+static void end_if_whole(struct agentlink_stream *s)
 {
-    struct bt_err err = BT_ERR_INIT;
-    (void)bt_fail(&err, bt_code_from_str(c->code), "%s", c->message ? c->message : "failed");
+    if (s->end_at < 0 || s->got < s->end_at)
+        return;
     bt_list_remove(&s->link);
     s->ended = true;
-    s->closed(s, -1, &err);
+    s->closed(s, s->status, s->why.code != BT_E_OK ? &s->why : NULL);
 }
 
-static void exited(struct agentlink_stream *s, int status)
+static void told_end(struct agentlink_stream *s, const struct link_stream_ctl *c, int status)
 {
-    bt_list_remove(&s->link);
-    s->ended = true;
-    s->closed(s, status, NULL);
+    s->status = status;
+    s->end_at = c->credit;
+    if (c->code)
+        (void)bt_fail(&s->why, bt_code_from_str(c->code), "%s", c->message ? c->message : "failed");
+    end_if_whole(s);
 }
 
 static void heard(struct agentlink_stream *s, const struct link_stream_ctl *c)
@@ -169,11 +174,9 @@ static void heard(struct agentlink_stream *s, const struct link_stream_ctl *c)
         if (s->writable)
             s->writable(s);
     } else if (bt_streq(c->what, "exit")) {
-        exited(s, (int)c->status);
-    } else if (bt_streq(c->what, "failed") || (bt_streq(c->what, "close") && c->code)) {
-        failed(s, c);
-    } else if (bt_streq(c->what, "close")) {
-        exited(s, -1);
+        told_end(s, c, (int)c->status);
+    } else if (bt_streq(c->what, "failed") || bt_streq(c->what, "close")) {
+        told_end(s, c, -1);
     }
 }
 
@@ -196,8 +199,12 @@ void agentlink_on_binary(struct agentlink_session *ss, uint32_t id, const void *
 {
     struct agentlink_stream *s = find(ss, id);
     const unsigned char *p = data;
-    if (s && len > 1 && (p[0] == 1 || p[0] == 2))
-        s->data(s, p[0], p + 1, len - 1);
+    if (!s || len <= 1 || (p[0] != 1 && p[0] != 2))
+        return;
+    s->got += (int64_t)len - 1;
+    s->data(s, p[0], p + 1, len - 1);
+    if (!s->ended)
+        end_if_whole(s);
 }
 
 void agentlink_streams_fail(struct agentlink_session *ss)

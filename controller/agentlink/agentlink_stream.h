@@ -27,6 +27,8 @@ struct agentlink_stream {
     uint32_t id;
     int64_t send_credit; /* bytes that may still be sent in */
     int64_t owed;        /* bytes consumed by the owner, not credited yet */
+    int64_t sent, got;   /* bytes both ways: control may overtake data */
+    int64_t end_at;      /* the end that was told counts when so much has come; -1 = none told */
     int status;
     bool open, ended;
     struct bt_err why;

@@ -11,6 +11,7 @@
 #include "common/json/json.h"
 
 #define IN_QUEUE_MAX (1u << 20)
+#define IN_HIGH (128u * 1024) /* a command that reads slowly: the other side waits */
 #define OUT_HIGH (256u * 1024)
 
 struct kept {
@@ -161,6 +162,8 @@ static void pump_in(struct session *s)
 {
     size_t n = s->in.len ? agentlink_stream_write(&s->stream, s->in.data, s->in.len) : 0;
     bt_buf_consume(&s->in, n);
+    if (s->ws_open)
+        http_ws_pause(&s->ws, s->in.len >= IN_HIGH);
     if (s->in.len == 0 && s->eof && s->stream_open) {
         s->eof = false;
         agentlink_stream_eof(&s->stream);

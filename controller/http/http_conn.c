@@ -87,7 +87,7 @@ static bool wants_read(const struct http_conn *c)
     case CONN_SINK:
         return !c->ex->sink_paused;
     case CONN_WS:
-        return http_conn_queued(c) < WS_QUEUE_READ_MAX;
+        return !c->ws_paused && http_conn_queued(c) < WS_QUEUE_READ_MAX;
     case CONN_WAIT: /* to hush costs two system calls: only when there is something to hear */
         return !c->hushed;
     case CONN_REPLY:

@@ -100,6 +100,7 @@ struct http_conn {
     struct rpc_frame_in frames;
     bool ws_closing; /* our close frame is queued */
     bool ws_over;    /* the low-water mark was passed */
+    bool ws_paused;  /* the owner has no room */
     int64_t heard_ms;
 };
 

@@ -77,6 +77,9 @@ void http_sink_resume(struct http_sink *s);
  * its own limit. */
 size_t http_ws_send(struct http_ws *ws, const void *data, size_t n, bool binary);
 
+/** Stop reading, or go on: for an owner that has no room. What is read already may still come. */
+void http_ws_pause(struct http_ws *ws, bool on);
+
 /** Close with a code (RFC 6455) after what is queued. closed() follows. */
 void http_ws_close(struct http_ws *ws, int code);
 

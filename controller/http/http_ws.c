@@ -137,6 +137,16 @@ static void send_close(struct http_conn *c, int code)
     (void)send_frame(c, RPC_OP_CLOSE, payload, code == RPC_CLOSE_NO_CODE ? 0 : 2);
 }
 
+void http_ws_pause(struct http_ws *ws, bool on)
+{
+    struct http_conn *c = ws->impl;
+    if (!c || c->state != CONN_WS || c->ws_paused == on)
+        return;
+    c->ws_paused = on;
+    c->heard_ms = http_conn_now_ms(c); /* silence counts from here */
+    http_conn_kick(c);
+}
+
 void http_ws_close(struct http_ws *ws, int code)
 {
     struct http_conn *c = ws->impl;
@@ -193,7 +203,7 @@ bool http_ws_process(struct http_conn *c)
 {
     struct rpc_frame f;
     size_t used = 0;
-    if (c->in.len == 0)
+    if (c->in.len == 0 || c->ws_paused)
         return false;
     int rc = rpc_frame_feed(&c->frames, c->in.data, c->in.len, &used, &f);
     bt_buf_consume(&c->in, used);
@@ -214,7 +224,8 @@ void http_ws_tick(struct http_conn *c)
 {
     int64_t now = http_conn_now_ms(c);
     bool stalled = http_conn_queued(c) > 0 && now - c->progress_ms > HTTP_STALL_MS;
-    if (stalled || c->ws_closing || now - c->heard_ms > 4 * ping_ms(c)) {
+    bool silent = !c->ws_paused && now - c->heard_ms > 4 * ping_ms(c);
+    if (stalled || c->ws_closing || silent) {
         http_conn_die(c);
         return;
     }
