@@ -20,22 +20,29 @@ struct image_store {
     struct bt_map jobs; /* by sha256: what is being made */
 };
 
-/* One image on its way: look, fetch, clean, unpack, name. */
+/* One image on its way: look, fetch, clean, unpack, name; after a failed unpack: drop. */
 struct making {
-    struct image_store *store;
+    struct image_store *store; /* NULL: the store is gone, the disk queue still has this */
+    char *dir;                 /* STATE/images; the queue's threads have only this */
     char sha256[65];
     int64_t bytes;
     struct bt_list waiters;
     struct sys_op disk;
     struct sys_helper helper;
-    bool replied, failed;
+    bool replied, failed, there, helping;
     struct bt_err err;
     void (*next)(struct making *m);
 };
 
 static char *path_of(const struct making *m, const char *suffix)
 {
-    return bt_xasprintf("%s/images/%s%s", m->store->state_dir, m->sha256, suffix);
+    return bt_xasprintf("%s/%s%s", m->dir, m->sha256, suffix);
+}
+
+static void making_free(struct making *m)
+{
+    free(m->dir);
+    free(m);
 }
 
 void image_root(const struct image_store *s, const char *sha256, char *dst, size_t size)
@@ -50,15 +57,16 @@ static void finish(struct making *m, int rc)
         struct image_op *op = BT_CONTAINER_OF(l, struct image_op, link);
         op->done(op, rc, &m->err);
     }
-    free(m);
+    making_free(m);
 }
-
-static void disk_step(struct making *m, int (*run)(struct sys_op *op, struct bt_err *err),
-                      void (*next)(struct making *m));
 
 static void on_disk(struct sys_op *op, int rc, const struct bt_err *err)
 {
     struct making *m = BT_CONTAINER_OF(op, struct making, disk);
+    if (!m->store) {
+        making_free(m);
+        return;
+    }
     if (rc < 0) {
         m->err = *err;
         finish(m, rc);
@@ -76,6 +84,9 @@ static void disk_step(struct making *m, int (*run)(struct sys_op *op, struct bt_
 }
 
 /* ---- helper processes ---- */
+
+static void unpacked(struct making *m);
+static void drop(struct making *m);
 
 static void on_frame(struct sys_helper *h, const char *json, size_t len)
 {
@@ -99,15 +110,18 @@ static void on_frame(struct sys_helper *h, const char *json, size_t len)
 static void on_ended(struct sys_helper *h, int status, int signum, const struct bt_err *err)
 {
     struct making *m = h->owner;
+    m->helping = false;
     if (!m->replied) {
         m->failed = true;
         (void)bt_fail(&m->err, BT_E_HELPER, "berth-unpack ended (status %d, signal %d)%s%s", status,
                       signum, err && err->code ? ": " : "", err && err->code ? err->msg : "");
     }
-    if (m->failed)
-        finish(m, -(int)m->err.code);
-    else
+    if (!m->failed)
         m->next(m);
+    else if (m->next == unpacked)
+        drop(m);
+    else
+        finish(m, -(int)m->err.code);
 }
 
 struct run_helper {
@@ -129,6 +143,7 @@ static int start_helper(struct making *m, const struct run_helper *r, struct bt_
     int rc = sys->helper->start(sys, &m->helper, &how, err);
     if (rc < 0)
         return rc;
+    m->helping = true;
     _cleanup_free_ char *text = bt_schema_emit_str(r->schema, r->request);
     const struct sys_helper_frame frame = {.json = text, .len = strlen(text)};
     /* A helper that does not take its request ends, and that is answered in on_ended. */
@@ -143,6 +158,30 @@ static void named(struct making *m)
     finish(m, 0);
 }
 
+/* A tree that did not come out whole is of no use, an archive that can never unpack neither. */
+static int run_drop(struct sys_op *op, struct bt_err *err)
+{
+    struct making *m = BT_CONTAINER_OF(op, struct making, disk);
+    const struct sys_fs_ops *fs = op->sys->fs;
+    _cleanup_free_ char *tmp = path_of(m, ".tmp");
+    _cleanup_free_ char *archive = path_of(m, ".archive");
+    (void)err; /* what stays now goes with the next try */
+    (void)fs->remove_tree(op->sys, tmp, NULL);
+    if (m->err.code == BT_E_BAD_IMAGE || m->err.code == BT_E_TOO_LARGE)
+        (void)fs->unlink(op->sys, archive, NULL);
+    return 0;
+}
+
+static void dropped(struct making *m)
+{
+    finish(m, -(int)m->err.code);
+}
+
+static void drop(struct making *m)
+{
+    disk_step(m, run_drop, dropped);
+}
+
 static int run_name(struct sys_op *op, struct bt_err *err)
 {
     struct making *m = BT_CONTAINER_OF(op, struct making, disk);
@@ -151,7 +190,9 @@ static int run_name(struct sys_op *op, struct bt_err *err)
     _cleanup_free_ char *final = path_of(m, "");
     _cleanup_free_ char *archive = path_of(m, ".archive");
     int rc = fs->rename(op->sys, tmp, final, err);
-    return rc < 0 ? rc : fs->unlink(op->sys, archive, err);
+    if (rc >= 0)
+        (void)fs->unlink(op->sys, archive, NULL); /* else the next look removes it */
+    return rc;
 }
 
 static void unpacked(struct making *m)
@@ -188,14 +229,17 @@ static void cleaned(struct making *m)
         finish(m, rc);
 }
 
-/* What a killed unpack left goes; an empty tree stands ready. */
+/* What a killed unpack left goes, and a directory without a tree; an empty one stands ready. */
 static int run_clean(struct sys_op *op, struct bt_err *err)
 {
     struct making *m = BT_CONTAINER_OF(op, struct making, disk);
     const struct sys_fs_ops *fs = op->sys->fs;
+    _cleanup_free_ char *final = path_of(m, "");
     _cleanup_free_ char *tmp = path_of(m, ".tmp");
     _cleanup_free_ char *tree = path_of(m, ".tmp/root");
-    int rc = fs->remove_tree(op->sys, tmp, err);
+    int rc = fs->remove_tree(op->sys, final, err);
+    if (rc >= 0)
+        rc = fs->remove_tree(op->sys, tmp, err);
     return rc < 0 ? rc : fs->mkdir_p(op->sys, tree, 0755, err);
 }
 
@@ -243,16 +287,25 @@ static void fetch(struct making *m)
 static int run_look(struct sys_op *op, struct bt_err *err)
 {
     struct making *m = BT_CONTAINER_OF(op, struct making, disk);
+    const struct sys_fs_ops *fs = op->sys->fs;
     struct sys_fs_stat st;
+    struct bt_err why = BT_ERR_INIT;
     _cleanup_free_ char *root = path_of(m, "/root");
-    _cleanup_free_ char *dir = bt_xasprintf("%s/images", m->store->state_dir);
-    m->replied = op->sys->fs->stat(op->sys, root, &st, NULL) >= 0; /* it is there already */
-    return op->sys->fs->mkdir_p(op->sys, dir, 0700, err);
+    _cleanup_free_ char *archive = path_of(m, ".archive");
+    m->there = fs->stat(op->sys, root, &st, &why) >= 0;
+    if (m->there) {
+        (void)fs->unlink(op->sys, archive, NULL); /* of a run that was cut behind its last step */
+        return 0;
+    }
+    if (why.code == BT_E_NOT_FOUND)
+        return fs->mkdir_p(op->sys, m->dir, 0700, err);
+    *err = why; /* perhaps it is there, and in use */
+    return -(int)why.code;
 }
 
 static void looked(struct making *m)
 {
-    if (m->replied)
+    if (m->there)
         finish(m, 0);
     else
         fetch(m);
@@ -268,6 +321,7 @@ void image_ensure_start(struct image_store *s, struct image_op *op)
     }
     m = bt_xcalloc(1, sizeof *m);
     m->store = s;
+    m->dir = bt_xasprintf("%s/images", s->state_dir);
     m->bytes = op->bytes;
     (void)bt_strcpy(m->sha256, sizeof m->sha256, op->sha256);
     bt_list_init(&m->waiters);
@@ -289,10 +343,30 @@ struct image_store *image_store_new(const struct image_config *cfg)
     return s;
 }
 
+/* Its waiters hear that the agent ends; the disk queue may still hold it, and frees it then. */
+static void abandon(struct making *m)
+{
+    struct sys *sys = m->store->cfg.sys;
+    struct bt_err err = BT_ERR_INIT;
+    int rc = bt_fail(&err, BT_E_CANCELLED, "the agent ends");
+    for (struct bt_list *l; (l = bt_list_pop(&m->waiters));) {
+        struct image_op *op = BT_CONTAINER_OF(l, struct image_op, link);
+        op->done(op, rc, &err);
+    }
+    m->store = NULL;
+    if (!m->helping)
+        return;
+    sys->helper->abandon(sys, &m->helper);
+    making_free(m);
+}
+
 void image_store_free(struct image_store *s)
 {
     if (!s)
         return;
+    size_t pos = 0;
+    for (struct making *m; (m = bt_map_next(&s->jobs, &pos));)
+        abandon(m);
     bt_map_fini(&s->jobs);
     free(s->state_dir);
     free(s->helper);

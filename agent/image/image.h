@@ -22,7 +22,8 @@ struct image_config {
 /** Make it; everything in @cfg is copied. */
 struct image_store *image_store_new(const struct image_config *cfg);
 
-/** Free; what is under way is abandoned (found again by the next ensure). NULL is fine. */
+/** Free before the kernel tables; what is under way is abandoned (found again by the next ensure),
+ * and who waits for it is told CANCELLED. NULL is fine. */
 void image_store_free(struct image_store *s);
 
 struct image_op {

@@ -48,12 +48,27 @@ void storage_upper(const struct storage *s, const char *uuid, char *dst, size_t 
     (void)bt_strcpy(dst, size, path);
 }
 
+/* 1 = there, 0 = not there; what cannot be told is an error, never "not there": a disk would be
+ * made anew over it. */
+static int look(const struct storage *s, const char *path, struct sys_fs_stat *ret,
+                struct bt_err *err)
+{
+    struct bt_err why = BT_ERR_INIT;
+    if (s->sys->fs->stat(s->sys, path, ret, &why) >= 0)
+        return 1;
+    if (why.code == BT_E_NOT_FOUND)
+        return 0;
+    if (err)
+        *err = why;
+    return -(int)why.code;
+}
+
 bool storage_has(const struct storage *s, const char *uuid)
 {
     struct sys_fs_stat st;
     char path[PATH_MAX_LEN];
     path_in(s, "instances", uuid, "upper.img", path);
-    return s->sys->fs->stat(s->sys, path, &st, NULL) >= 0;
+    return look(s, path, &st, NULL) != 0;
 }
 
 int storage_list(const struct storage *s, struct sys_rows *ret, struct bt_err *err)
@@ -63,8 +78,10 @@ int storage_list(const struct storage *s, struct sys_rows *ret, struct bt_err *e
         _cleanup_free_ char *dir = bt_xasprintf("%s/%s", s->state_dir, places[i]);
         struct sys_rows names = {0};
         int rc = s->sys->fs->list(s->sys, dir, &names, err);
-        if (rc < 0)
+        if (rc < 0) {
+            sys_rows_fini_str(ret);
             return rc;
+        }
         for (size_t n = 0; n < names.len; n++) {
             const char *name = ((char **)names.items)[n];
             if (bt_uuid_ok(name))
@@ -77,51 +94,81 @@ int storage_list(const struct storage *s, struct sys_rows *ret, struct bt_err *e
 
 /* ---- on the disk queue ---- */
 
-static int64_t made_seq(const struct storage_op *op)
+/* What upper.img was made for; -1 = it does not say. */
+static int made_seq(const struct storage_op *op, int64_t *ret, struct bt_err *err)
 {
     char path[PATH_MAX_LEN];
-    int64_t seq = -1;
+    struct bt_err why = BT_ERR_INIT;
     _cleanup_buf_ struct bt_buf text = BT_BUF(64);
     struct sys *sys = op->storage->sys;
     path_in(op->storage, "instances", op->uuid, "rebuild", path);
-    if (sys->fs->read(sys, path, 32, &text, NULL) >= 0 && text.data)
-        (void)bt_parse_i64(text.data, 0, INT64_MAX, &seq, NULL);
-    return seq;
+    *ret = -1;
+    if (sys->fs->read(sys, path, 32, &text, &why) >= 0) {
+        (void)bt_parse_i64(text.data ? text.data : "", 0, INT64_MAX, ret, NULL);
+        return 0;
+    }
+    if (why.code == BT_E_NOT_FOUND)
+        return 0;
+    *err = why;
+    return -(int)why.code;
 }
 
-/* Is the disk that is wanted there? Else stand an empty file ready for mkfs. */
+static int write_seq(const struct storage_op *op, struct bt_err *err)
+{
+    struct sys *sys = op->storage->sys;
+    char mark[PATH_MAX_LEN], text[32];
+    path_in(op->storage, "instances", op->uuid, "rebuild", mark);
+    (void)snprintf(text, sizeof text, "%lld", (long long)op->rebuild_seq);
+    return sys->fs->write(sys, mark, text, 0600, err);
+}
+
+/* Is the disk that is wanted there? A first one whose mark is missing was cut short right behind
+ * its rename: it is given the mark now, so that no rebuild of the same seq takes it for an old one.
+ */
+static int judge(const struct storage_op *op, struct sys_fs_stat *st, bool *ret_right,
+                 struct bt_err *err)
+{
+    char upper[PATH_MAX_LEN];
+    int64_t seq = -1;
+    path_in(op->storage, "instances", op->uuid, "upper.img", upper);
+    int rc = look(op->storage, upper, st, err);
+    *ret_right = false;
+    if (rc <= 0)
+        return rc;
+    rc = made_seq(op, &seq, err);
+    *ret_right = op->verb == STORAGE_ENSURE || seq == op->rebuild_seq;
+    return rc < 0 || seq >= 0 || op->verb != STORAGE_ENSURE ? rc : write_seq(op, err);
+}
+
+/* When it is not, an empty file stands ready for mkfs; what a cut run left of one goes. */
 static int prepare(struct storage_op *op, struct bt_err *err)
 {
     const struct storage *s = op->storage;
     const struct sys_fs_ops *fs = s->sys->fs;
-    struct sys_fs_stat st;
-    char dir[PATH_MAX_LEN], upper[PATH_MAX_LEN], fresh[PATH_MAX_LEN];
+    struct sys_fs_stat st = {0};
+    bool right = false;
+    char dir[PATH_MAX_LEN], fresh[PATH_MAX_LEN];
     path_in(s, "instances", op->uuid, NULL, dir);
-    path_in(s, "instances", op->uuid, "upper.img", upper);
     path_in(s, "instances", op->uuid, "upper.new", fresh);
-    bool there = fs->stat(s->sys, upper, &st, NULL) >= 0;
-    bool right = there && (op->verb == STORAGE_ENSURE || made_seq(op) == op->rebuild_seq);
+    int rc = judge(op, &st, &right, err);
     op->make = !right;
     op->smaller = right && st.size_bytes < op->size_bytes;
-    if (right)
-        return 0;
-    int rc = fs->mkdir_p(s->sys, dir, 0700, err);
+    if (rc >= 0 && !right)
+        rc = fs->mkdir_p(s->sys, dir, 0700, err);
     if (rc >= 0)
         rc = fs->unlink(s->sys, fresh, err);
-    return rc < 0 ? rc : fs->sparse(s->sys, fresh, op->size_bytes, err);
+    return rc < 0 || right ? rc : fs->sparse(s->sys, fresh, op->size_bytes, err);
 }
 
 /* The file system is made: it takes the place of what was there. */
 static int install(struct storage_op *op, struct bt_err *err)
 {
     const struct storage *s = op->storage;
-    char upper[PATH_MAX_LEN], fresh[PATH_MAX_LEN], mark[PATH_MAX_LEN], text[32];
+    char upper[PATH_MAX_LEN], fresh[PATH_MAX_LEN];
     path_in(s, "instances", op->uuid, "upper.img", upper);
     path_in(s, "instances", op->uuid, "upper.new", fresh);
-    path_in(s, "instances", op->uuid, "rebuild", mark);
-    (void)snprintf(text, sizeof text, "%lld", (long long)op->rebuild_seq);
     int rc = s->sys->fs->rename(s->sys, fresh, upper, err);
-    return rc < 0 ? rc : s->sys->fs->write(s->sys, mark, text, 0600, err);
+    return rc < 0 ? rc : write_seq(op, err);
 }
 
 static int move(struct storage_op *op, const char *from, const char *to, struct bt_err *err)
@@ -133,11 +180,14 @@ static int move(struct storage_op *op, const char *from, const char *to, struct 
     _cleanup_free_ char *parent = bt_xasprintf("%s/%s", s->state_dir, to);
     path_in(s, from, op->uuid, NULL, source);
     path_in(s, to, op->uuid, NULL, target);
-    if (fs->stat(s->sys, source, &st, NULL) < 0)
-        return fs->stat(s->sys, target, &st, NULL) >= 0 || op->verb == STORAGE_TRASH
-                   ? 0
-                   : bt_fail(err, BT_E_NOT_FOUND, "no disk of %s", op->uuid);
-    int rc = fs->mkdir_p(s->sys, parent, 0700, err);
+    int rc = look(s, source, &st, err);
+    if (rc == 0) {
+        rc = op->verb == STORAGE_TRASH ? 1 : look(s, target, &st, err);
+        return rc != 0 ? (rc < 0 ? rc : 0)
+                       : bt_fail(err, BT_E_NOT_FOUND, "no disk of %s", op->uuid);
+    }
+    if (rc >= 0)
+        rc = fs->mkdir_p(s->sys, parent, 0700, err);
     return rc < 0 ? rc : fs->rename(s->sys, source, target, err);
 }
 

@@ -16,12 +16,6 @@ static void available(struct driver *d, struct link_driver *ret)
     ret->reason = ret->available ? NULL : bt_xstrdup(cd->probed ? cd->reason : "not probed yet");
 }
 
-static void add_unique(struct sys_rows *rows, const char *uuid)
-{
-    if (bt_uuid_ok(uuid))
-        sys_rows_push_str(rows, uuid);
-}
-
 int container_list(struct driver *d, struct bt_arr *ret_uuids, struct bt_err *err)
 {
     struct container_driver *cd = container_of(d);
@@ -33,8 +27,10 @@ int container_list(struct driver *d, struct bt_arr *ret_uuids, struct bt_err *er
         rc = sys->fs->list(sys, cd->run_dir, &names, err);
     if (rc < 0)
         return rc;
-    for (size_t i = 0; i < names.len; i++)
-        add_unique(&all, ((char **)names.items)[i]);
+    for (size_t i = 0; i < names.len; i++) {
+        if (bt_uuid_ok(((char **)names.items)[i]))
+            sys_rows_push_str(&all, ((char **)names.items)[i]);
+    }
     sys_rows_sort_str(&all);
     for (size_t i = 0; i < all.len; i++)
         bt_arr_push_str(ret_uuids, ((char **)all.items)[i]);
@@ -45,12 +41,7 @@ static void driver_free(struct driver *d)
 {
     struct container_driver *cd = container_of(d);
     container_watch_fini(cd);
-    free(cd->helper);
-    free(cd->run_dir);
-    free(cd->state_dir);
-    free(cd->cgroup_parent);
-    free(cd->log_dir);
-    free(cd);
+    container_bury(cd);
 }
 
 static const struct driver_ops ops = {
@@ -86,6 +77,7 @@ struct driver *driver_container_new(const struct container_config *cfg)
     cd->state_dir = bt_xstrdup(cfg->state_dir);
     cd->cgroup_parent = bt_xstrdup(cfg->cgroup_parent);
     cd->log_dir = bt_xstrdup(cfg->log_dir);
+    bt_list_init(&cd->calls);
     cd->driver.ops = &ops;
     cd->driver.impl = cd;
     bt_timer_init(&cd->poll, cfg->sys->loop, container_watch_poll);

@@ -43,6 +43,14 @@ static void on_frame(struct sys_helper *h, const char *json, size_t len)
     bt_schema_free(&helper_container_reply_schema, &r);
 }
 
+static void call_free(struct container_call *c)
+{
+    bt_list_remove(&c->link);
+    if (c->gone)
+        c->gone(c);
+    free(c);
+}
+
 static void on_ended(struct sys_helper *h, int status, int signum, const struct bt_err *why)
 {
     struct container_call *c = h->owner;
@@ -54,14 +62,13 @@ static void on_ended(struct sys_helper *h, int status, int signum, const struct 
                       signum, why && why->code ? ": " : "", why && why->code ? why->msg : "");
         c->done(c, NULL, &err);
     }
-    if (c->gone)
-        c->gone(c);
-    free(c);
+    call_free(c);
 }
 
 /* Failures to start come later, like every answer. */
 struct late {
     struct bt_post post;
+    struct container_driver *cd;
     struct container_call *call;
     struct bt_err err;
 };
@@ -70,20 +77,23 @@ static void on_late(struct bt_post *p)
 {
     struct late *l = BT_CONTAINER_OF(p, struct late, post);
     struct container_call *c = l->call;
-    c->replied = true;
-    c->done(c, NULL, &l->err);
-    if (c->gone)
-        c->gone(c);
-    free(c);
+    if (!l->cd->dead) {
+        c->replied = true;
+        c->done(c, NULL, &l->err);
+        call_free(c);
+    }
+    container_return(l->cd, NULL, 0, NULL);
     free(l);
 }
 
 static void fail_later(struct container_call *c, const struct bt_err *err)
 {
     struct late *l = bt_xcalloc(1, sizeof *l);
+    l->cd = c->cd;
     l->call = c;
     l->err = *err;
     l->post.cb = on_late;
+    container_expect(c->cd);
     bt_loop_post(c->cd->cfg.sys->loop, &l->post);
 }
 
@@ -107,6 +117,8 @@ struct container_call *container_call_start(struct container_driver *cd, const c
     struct bt_err err = BT_ERR_INIT;
     *c = *how;
     c->cd = cd;
+    bt_list_init(&c->link);
+    bt_list_push(&cd->calls, &c->link);
     (void)bt_strcpy(c->uuid, sizeof c->uuid, uuid);
     c->helper = (struct sys_helper){.frame = on_frame, .ended = on_ended, .owner = c};
     const char *const argv[] = {cd->helper, helper_container_op[request->op], c->uuid, NULL};
@@ -120,8 +132,58 @@ struct container_call *container_call_start(struct container_driver *cd, const c
     return c;
 }
 
+static void abandon_calls(struct container_driver *cd)
+{
+    for (struct bt_list *l; (l = bt_list_pop(&cd->calls));) {
+        struct container_call *c = BT_CONTAINER_OF(l, struct container_call, link);
+        if (c->helper.impl)
+            cd->cfg.sys->helper->abandon(cd->cfg.sys, &c->helper);
+        bt_list_init(&c->link);
+        call_free(c);
+    }
+}
+
+/* ---- requests that come back from elsewhere ---- */
+
+static void driver_unref(struct container_driver *cd)
+{
+    if (!cd->dead || cd->busy > 0)
+        return;
+    free(cd->helper);
+    free(cd->run_dir);
+    free(cd->state_dir);
+    free(cd->cgroup_parent);
+    free(cd->log_dir);
+    free(cd);
+}
+
+void container_expect(struct container_driver *cd)
+{
+    cd->busy++;
+}
+
+void container_return(struct container_driver *cd, struct driver_req *req, int rc,
+                      const struct bt_err *err)
+{
+    if (req && !cd->dead) {
+        req->impl = NULL;
+        req->done(req, rc, err);
+    }
+    cd->busy--;
+    driver_unref(cd);
+}
+
+void container_bury(struct container_driver *cd)
+{
+    container_expect(cd);
+    cd->dead = true;
+    abandon_calls(cd);
+    container_return(cd, NULL, 0, NULL);
+}
+
 struct req_end {
     struct bt_post post;
+    struct container_driver *cd;
     struct driver_req *req;
     int rc;
     struct bt_err err;
@@ -130,7 +192,7 @@ struct req_end {
 static void on_req_end(struct bt_post *p)
 {
     struct req_end *e = BT_CONTAINER_OF(p, struct req_end, post);
-    e->req->done(e->req, e->rc, &e->err);
+    container_return(e->cd, e->req, e->rc, &e->err);
     free(e);
 }
 
@@ -138,10 +200,12 @@ void container_req_end(struct container_driver *cd, struct driver_req *req, int 
                        const struct bt_err *err)
 {
     struct req_end *e = bt_xcalloc(1, sizeof *e);
+    e->cd = cd;
     e->req = req;
     e->rc = rc;
     if (err)
         e->err = *err;
     e->post.cb = on_req_end;
+    container_expect(cd);
     bt_loop_post(cd->cfg.sys->loop, &e->post);
 }

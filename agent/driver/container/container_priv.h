@@ -10,6 +10,7 @@
 /* One request to the helper: a process, a frame, a reply. */
 struct container_call {
     struct container_driver *cd;
+    struct bt_list link; /* the driver's calls */
     struct sys_helper helper;
     char uuid[37];
     bool replied, keep; /* keep: the process lives on after its reply (run) */
@@ -32,13 +33,15 @@ struct container_watch {
     bool on_init; /* the monitor is lost: init itself is watched */
     int64_t monitor, monitor_start, init, init_start;
     int64_t boot, boot_mtime_ms;
-    struct bt_list link;
 };
 
 struct container_driver {
     struct driver driver;
     struct container_config cfg;
     char *helper, *run_dir, *state_dir, *cgroup_parent, *log_dir;
+    struct bt_list calls;
+    size_t busy;           /* operations of image, storage, net and posts that will come back */
+    bool dead;             /* freed by its owner: goes with the last of them, and answers nobody */
     struct bt_map watches; /* by uuid */
     struct bt_timer poll;  /* guest reboots: the boot file changes */
     bool probed, works;
@@ -61,9 +64,22 @@ struct container_call *container_call_start(struct container_driver *cd, const c
                                             struct helper_container_request *request,
                                             const struct container_call *how);
 
+/** Something will come back by container_return: the driver outlives it. */
+void container_expect(struct container_driver *cd);
+
+/** It came back: end @req, unless the driver was freed meanwhile; @cd may be gone afterwards. */
+void container_return(struct container_driver *cd, struct driver_req *req, int rc,
+                      const struct bt_err *err);
+
 /** End @req after the loop has turned: verbs that have nothing to wait for. */
 void container_req_end(struct container_driver *cd, struct driver_req *req, int rc,
                        const struct bt_err *err);
+
+/**
+ * Let go of every helper (no callback comes but `gone`; the processes live on) and free the driver,
+ * now or when the last expected thing has come back.
+ */
+void container_bury(struct container_driver *cd);
 
 /* ---- container_spec.c ---- */
 

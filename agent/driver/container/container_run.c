@@ -78,11 +78,13 @@ static void on_probe(struct container_call *c, const char *ok, const struct bt_e
     end(req, 0, NULL);
 }
 
+/* Since this host's start. What cannot be told is left to the helper, which says why. */
 static bool ever_ran(struct container_driver *cd, const char *uuid)
 {
     struct sys_fs_stat st;
+    struct bt_err err = BT_ERR_INIT;
     _cleanup_free_ char *path = bt_xasprintf("%s/%s", cd->run_dir, uuid);
-    return cd->cfg.sys->fs->stat(cd->cfg.sys, path, &st, NULL) >= 0;
+    return cd->cfg.sys->fs->stat(cd->cfg.sys, path, &st, &err) >= 0 || err.code != BT_E_NOT_FOUND;
 }
 
 void container_probe(struct driver *d, struct driver_req *req)

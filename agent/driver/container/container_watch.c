@@ -43,6 +43,16 @@ static void forget(struct container_watch *w)
     free(w);
 }
 
+static void remember(struct container_watch *w, const struct helper_container_stat *st)
+{
+    w->monitor = st->monitor;
+    w->monitor_start = st->monitor_start;
+    w->init = st->pid;
+    w->init_start = st->pid_start;
+    w->on_init = st->monitor_lost;
+    w->boot = st->boot;
+}
+
 static void tell_ended(struct container_watch *w, const struct driver_observed *o)
 {
     const struct driver_events *ev = &w->cd->driver.events;
@@ -65,10 +75,9 @@ static void judge(struct container_watch *w, const struct helper_container_stat 
     }
     bool rebooted = st->boot > w->boot && w->boot > 0;
     bool lost = st->monitor_lost && !w->on_init;
-    w->boot = st->boot;
-    w->on_init = st->monitor_lost;
-    w->init = st->pid;
-    w->init_start = st->pid_start;
+    if (w->monitor != st->monitor || w->monitor_start != st->monitor_start || lost)
+        stop(w);
+    remember(w, st);
     begin(w);
     if (lost && ev->alarm)
         ev->alarm(ev->ctx, w->uuid, "instance.monitor_lost", "its monitor is gone; it runs on");
@@ -134,12 +143,7 @@ void container_watch_know(struct container_driver *cd, const char *uuid,
     struct container_watch *w = get(cd, uuid);
     if (w->monitor != st->monitor || w->monitor_start != st->monitor_start)
         stop(w);
-    w->monitor = st->monitor;
-    w->monitor_start = st->monitor_start;
-    w->init = st->pid;
-    w->init_start = st->pid_start;
-    w->on_init = st->monitor_lost;
-    w->boot = st->boot;
+    remember(w, st);
     begin(w);
 }
 
