@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -146,8 +147,9 @@ static int start_helper(struct making *m, const struct run_helper *r, struct bt_
     m->helping = true;
     _cleanup_free_ char *text = bt_schema_emit_str(r->schema, r->request);
     const struct sys_helper_frame frame = {.json = text, .len = strlen(text)};
-    /* A helper that does not take its request ends, and that is answered in on_ended. */
-    (void)sys->helper->send(sys, &m->helper, &frame, NULL);
+    /* A helper that does not get its request would wait for ever: on_ended answers for it. */
+    if (sys->helper->send(sys, &m->helper, &frame, NULL) < 0)
+        sys->helper->kill(sys, &m->helper, SIGKILL);
     return 0;
 }
 

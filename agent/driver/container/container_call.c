@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -127,8 +128,9 @@ struct container_call *container_call_start(struct container_driver *cd, const c
         request->run_dir = bt_xstrdup(cd->run_dir);
     if (cd->cfg.sys->helper->start(cd->cfg.sys, &c->helper, &start, &err) < 0)
         fail_later(c, &err);
-    else
-        (void)send_request(c, request, NULL); /* a helper that went away answers in on_ended */
+    else if (send_request(c, request, NULL) < 0)
+        /* Without its request it would wait for ever; on_ended answers. */
+        cd->cfg.sys->helper->kill(cd->cfg.sys, &c->helper, SIGKILL);
     return c;
 }
 
