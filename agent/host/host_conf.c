@@ -12,7 +12,10 @@
 static const char *const sysctls_names[] = {"set", "check", NULL};
 static const char *const level_names[] = {"debug", "info", "warn", "error", NULL};
 
-#define OPT(k, t, ...) {.key = #k, .type = t, .off = offsetof(struct host_conf, k), __VA_ARGS__}
+#define OPT(k, t, ...)                                                                             \
+    {                                                                                              \
+        .key = #k, .type = t, .off = offsetof(struct host_conf, k), __VA_ARGS__                    \
+    }
 #define TEXT(k, d, h) OPT(k, BT_OPT_STR, .def = d, .optional = (d) == NULL, .help = h)
 #define PATH(k, d, h) OPT(k, BT_OPT_PATH, .def = d, .help = h)
 #define NUMBER(k, d, lo, hi, h) OPT(k, BT_OPT_INT, .def = d, .min = lo, .max = hi, .help = h)
@@ -27,7 +30,8 @@ const struct bt_opt host_conf_opts[] = {
     PATH(helper_dir, "/usr/libexec/berth", "berth-container, berth-unpack"),
     NUMBER(id_base, "1000000", IDS_EACH, IDS_MAX, "first host id of instances"),
     NUMBER(id_count, "655360000", IDS_EACH, IDS_MAX, "how many; 65,536 an instance"),
-    TEXT(cgroup_parent, "berth-instances", "control group of all instances, below the agent's root"),
+    TEXT(cgroup_parent, "berth-instances",
+         "control group of all instances, below the agent's root"),
     TEXT(uplink, NULL, "device towards the outside; default: that of the default route"),
     NUMBER(capacity_cpus, "0", 0, 65536, "cores that the host is said to have; 0 = all it has"),
     BYTES(capacity_memory, "0", "memory that the host is said to have; 0 = all it has"),

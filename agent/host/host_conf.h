@@ -17,11 +17,11 @@ struct host_conf {
     char *cgroup_parent;
     char *uplink; /* device towards the outside, NULL = the one of the default route */
     int64_t capacity_cpus, capacity_memory, capacity_disk; /* 0 = what the machine has */
-    int64_t sysctls; /* enum host_sysctls */
+    int64_t sysctls;                                       /* enum host_sysctls */
     int64_t brake_deletes, brake_delete_pct, brake_purges, brake_purge_pct;
     int64_t brake_window, trash_time; /* ms */
     int64_t log_level;                /* enum bt_level */
-    bool driver_fake;                 /* every driver is the fake one: suites without real instances */
+    bool driver_fake; /* every driver is the fake one: suites without real instances */
 };
 
 extern const struct bt_opt host_conf_opts[];

@@ -6,8 +6,9 @@
 #include "proto/link.h"
 
 /*
- * Kernel settings that are a wall between instances and the host (the network's own are agent/net's).
- * Sources: Documentation/admin-guide/sysctl/kernel.rst; docs/decisions/0034-host-sysctls.md.
+ * Kernel settings that are a wall between instances and the host (the network's own are
+ * agent/net's). Sources: Documentation/admin-guide/sysctl/kernel.rst;
+ * docs/decisions/0034-host-sysctls.md.
  */
 
 /** Set what differs (@how = set), or fail with all that differ (@how = check: PRECONDITION).

@@ -34,7 +34,8 @@ struct job_from {
 };
 
 struct job_events {
-    /* Every instance has been probed once (or its probe is overdue): the inventory is true. Once. */
+    /* Every instance has been probed once (or its probe is overdue): the inventory is true. Once.
+     */
     void (*ready)(void *ctx);
     /* Answer to an apply, taken into the journal or not. @a is the caller's. */
     void (*accepted)(void *ctx, struct job_from from, const struct link_accepted *a);
@@ -60,8 +61,9 @@ struct job_config {
     struct bt_loop *loop;
     struct db *db; /* journal_open */
     const struct journal_meta *meta;
-    struct driver *drivers[JOB_DRIVERS]; /* by enum driver_kind, NULL = none; both may be the same */
-    const char *boot_id;                 /* of the host */
+    struct driver
+        *drivers[JOB_DRIVERS]; /* by enum driver_kind, NULL = none; both may be the same */
+    const char *boot_id;       /* of the host */
     struct journal_ids ids;
     struct job_brake brake;
     int parallel_starts; /* starts that nobody asked for; 0 = 4 */

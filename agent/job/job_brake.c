@@ -79,9 +79,8 @@ static struct job_write *question(struct job_inst *in)
     struct job_write *w = job_write_new(in->job, in);
     unsigned step = in->run.plan->steps[in->run.at];
     w->ask = true;
-    job_brake_question(in,
-                       step == STEP_BRAKE_PURGE ? JOURNAL_DESTROY_PURGE : JOURNAL_DESTROY_DELETE,
-                       &w->destroy);
+    job_brake_question(
+        in, step == STEP_BRAKE_PURGE ? JOURNAL_DESTROY_PURGE : JOURNAL_DESTROY_DELETE, &w->destroy);
     return w;
 }
 
@@ -130,8 +129,7 @@ static void confirmed(struct job_write *w, int rc, const struct bt_err *err)
 {
     struct job *j = w->owner;
     if (rc == 0) {
-        bt_log(BT_WARN, "job", "destroys are confirmed until=%lld",
-               (long long)w->confirm_until_ms);
+        bt_log(BT_WARN, "job", "destroys are confirmed until=%lld", (long long)w->confirm_until_ms);
         j->confirm_until_ms = w->confirm_until_ms;
         if (!bt_list_empty(&j->held))
             bt_timer_start(&j->held_timer, 0);

@@ -250,8 +250,7 @@ static void do_start(struct job_inst *in)
     struct bt_list *at = &j->starts;
     if (!bt_list_empty(&in->link))
         return;
-    BT_LIST_FOREACH(l, &j->starts)
-    {
+    BT_LIST_FOREACH(l, &j->starts) {
         if (BT_CONTAINER_OF(l, struct job_inst, link)->spec.id > in->spec.id) {
             at = l;
             break;
@@ -266,10 +265,14 @@ static const struct wish {
     bool (*wanted)(struct job_inst *in);
     void (*begin)(struct job_inst *in);
 } wishes[] = {
-    {want_probe, job_observe_start},    {want_resume, do_resume},
-    {want_request, job_apply_begin},    {want_nothing_left, job_inst_free},
-    {want_sync, do_sync},               {want_halt, do_halt},
-    {want_purge, do_purge},             {want_start, do_start},
+    {want_probe, job_observe_start},
+    {want_resume, do_resume},
+    {want_request, job_apply_begin},
+    {want_nothing_left, job_inst_free},
+    {want_sync, do_sync},
+    {want_halt, do_halt},
+    {want_purge, do_purge},
+    {want_start, do_start},
     {want_second_look, NULL},
 };
 

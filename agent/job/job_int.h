@@ -67,13 +67,13 @@ struct job_request {
 /* What is being done to an instance. */
 struct job_run {
     bool on;
-    bool resumed; /* found in the journal at the start */
-    bool cancel;  /* end at the next step boundary */
-    bool local;   /* nobody asked for it */
+    bool resumed;                                      /* found in the journal at the start */
+    bool cancel;                                       /* end at the next step boundary */
+    bool local;                                        /* nobody asked for it */
     bool untrashed, trashed, purged, started, rebuilt; /* steps that ended well */
     bool undo_failed;
-    bool waits; /* halt: for the guest, between two requests */
-    int action; /* enum action */
+    bool waits;             /* halt: for the guest, between two requests */
+    int action;             /* enum action */
     struct journal_job job; /* id 0 = nobody waits for a result */
     struct journal_job_args args;
     const struct job_plan *plan;
@@ -105,19 +105,19 @@ struct job_inst {
     bool first;          /* counts for ready() */
     struct driver_req req;
     struct job_run run;
-    struct job_request *next; /* newest request that waits ... */
+    struct job_request *next;  /* newest request that waits ... */
     struct job_request *later; /* ... while the spec of `next` is in use */
-    struct bt_timer timer;    /* of the phase */
-    struct bt_timer watchdog; /* of a driver call */
-    struct bt_timer look;     /* an event came: look again, but not too often */
-    int64_t looked_ms;        /* mono */
-    int64_t asked_until_ms;   /* mono: a power-off until then is an answer to us */
-    bool watched;             /* the driver tells of its end */
-    struct bt_list link;      /* of job->probes, job->starts or job->held */
-    bool starting;            /* counts as one of the parallel starts */
-    int retries;              /* of a write or a probe, for the back-off */
-    int local_fails;          /* runs of ours that failed in a row ... */
-    int64_t calm_until_ms;    /* ... and when (mono) the next may begin */
+    struct bt_timer timer;     /* of the phase */
+    struct bt_timer watchdog;  /* of a driver call */
+    struct bt_timer look;      /* an event came: look again, but not too often */
+    int64_t looked_ms;         /* mono */
+    int64_t asked_until_ms;    /* mono: a power-off until then is an answer to us */
+    bool watched;              /* the driver tells of its end */
+    struct bt_list link;       /* of job->probes, job->starts or job->held */
+    bool starting;             /* counts as one of the parallel starts */
+    int retries;               /* of a write or a probe, for the back-off */
+    int local_fails;           /* runs of ours that failed in a row ... */
+    int64_t calm_until_ms;     /* ... and when (mono) the next may begin */
 };
 
 struct job_store;
@@ -168,7 +168,8 @@ struct job_write {
     int64_t confirm_until_ms;
     struct job_from from;
 
-    bool ret_repeated; /* the task is in the journal: `ret_found`, nothing was written but a report */
+    bool ret_repeated; /* the task is in the journal: `ret_found`, nothing was written but a report
+                        */
     struct journal_job ret_found;
     bool ret_held;
     int64_t ret_row_id, ret_id_base, ret_job_id;
@@ -242,8 +243,10 @@ struct driver *job_inst_driver(const struct job_inst *in);
 struct driver_req *job_inst_req(struct job_inst *in,
                                 void (*done)(struct driver_req *, int, const struct bt_err *));
 
-/** Now: UTC, monotonic. */
+/** Now, UTC ms. */
 int64_t job_utc(const struct job *j);
+
+/** Now, monotonic ms. */
 int64_t job_mono(const struct job *j);
 
 /** 1, 2, 4 ... seconds, at most @max_ms. */

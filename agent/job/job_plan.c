@@ -12,10 +12,10 @@
 #define END STEP__COUNT
 
 /* To what the spec says, alive. */
-static const struct job_plan live = {
-    "live",
-    {STEP_UNTRASH, STEP_IMAGE, STEP_THAW, STEP_HALT, STEP_DISK, STEP_REBUILD, STEP_PORT,
-     STEP_LIMITS, STEP_START, STEP_FREEZE, END}};
+static const struct job_plan live = {"live",
+                                     {STEP_UNTRASH, STEP_IMAGE, STEP_THAW, STEP_HALT, STEP_DISK,
+                                      STEP_REBUILD, STEP_PORT, STEP_LIMITS, STEP_START, STEP_FREEZE,
+                                      END}};
 
 /* The guest ends; disk and port stay. */
 static const struct job_plan halt = {"halt", {STEP_THAW, STEP_HALT, END}};
@@ -23,17 +23,17 @@ static const struct job_plan halt = {"halt", {STEP_THAW, STEP_HALT, END}};
 static const struct job_plan freeze = {"freeze", {STEP_THAW, STEP_FREEZE, END}};
 
 /* Into the trash, with purge_now (or as a purge) out of it for ever. */
-static const struct job_plan gone = {"gone",
-                                     {STEP_BRAKE_DELETE, STEP_HALT, STEP_CUT, STEP_TRASH,
-                                      STEP_BRAKE_PURGE, STEP_PURGE, END}};
+static const struct job_plan gone = {
+    "gone",
+    {STEP_BRAKE_DELETE, STEP_HALT, STEP_CUT, STEP_TRASH, STEP_BRAKE_PURGE, STEP_PURGE, END}};
 
 static const struct job_plan *const plans[] = {
-    [ACTION_CREATE] = &live,    [ACTION_START] = &live,   [ACTION_STOP] = &halt,
-    [ACTION_KILL] = &halt,      [ACTION_RESTART] = &live, [ACTION_RESET] = &live,
-    [ACTION_PAUSE] = &freeze,   [ACTION_RESUME] = &freeze, [ACTION_SUSPEND] = &halt,
-    [ACTION_UNSUSPEND] = &live, [ACTION_REBUILD] = &live, [ACTION_RESIZE] = &live,
+    [ACTION_CREATE] = &live,    [ACTION_START] = &live,          [ACTION_STOP] = &halt,
+    [ACTION_KILL] = &halt,      [ACTION_RESTART] = &live,        [ACTION_RESET] = &live,
+    [ACTION_PAUSE] = &freeze,   [ACTION_RESUME] = &freeze,       [ACTION_SUSPEND] = &halt,
+    [ACTION_UNSUSPEND] = &live, [ACTION_REBUILD] = &live,        [ACTION_RESIZE] = &live,
     [ACTION_SET] = &live,       [ACTION_RESET_PASSWORD] = &live, [ACTION_DELETE] = &gone,
-    [ACTION_RESTORE] = &live,   [ACTION_PURGE] = &gone,   [ACTION_ADOPT] = &live,
+    [ACTION_RESTORE] = &live,   [ACTION_PURGE] = &gone,          [ACTION_ADOPT] = &live,
     [ACTION_SYNC] = &live,
 };
 

@@ -96,8 +96,8 @@ void job_run_step_done(struct job_inst *in, int rc, const struct bt_err *err)
         return;
     }
     /* A halt that a cancel cut short is no halt: the boundary is before it. */
-    bool cut = run->cancel && run->plan->steps[run->at] == STEP_HALT &&
-               in->seen.state != INSTANCE_STOPPED;
+    bool cut =
+        run->cancel && run->plan->steps[run->at] == STEP_HALT && in->seen.state != INSTANCE_STOPPED;
     if (!cut)
         run->at++;
     walk(in);

@@ -12,8 +12,8 @@
 #define OVERDUE_MS (10 * 60 * 1000)
 #define STOP_TIMEOUT_MS 60000
 #define DELETE_STOP_TIMEOUT_MS 10000
-#define ASK_MS 2000        /* how long one request to stop is watched by the driver */
-#define ASK_AGAIN_MS 10000 /* and when it is repeated */
+#define ASK_MS 2000              /* how long one request to stop is watched by the driver */
+#define ASK_AGAIN_MS 10000       /* and when it is repeated */
 #define ASKED_MS (5 * 60 * 1000) /* a power-off so long after is still ours */
 
 typedef void (*verb_cb)(struct driver *d, struct driver_req *req);
@@ -282,8 +282,7 @@ static void run_halt(struct job_inst *in)
         return;
     }
     if (timeout_ms == 0)
-        timeout_ms =
-            in->run.action == ACTION_DELETE ? DELETE_STOP_TIMEOUT_MS : STOP_TIMEOUT_MS;
+        timeout_ms = in->run.action == ACTION_DELETE ? DELETE_STOP_TIMEOUT_MS : STOP_TIMEOUT_MS;
     in->run.halt_until_ms = job_mono(in->job) + timeout_ms;
     halt_ask(in);
 }

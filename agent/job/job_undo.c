@@ -135,8 +135,8 @@ static void end_counters(const struct job_inst *in, struct journal_instance *row
         row->done_rebuild_seq = in->spec.rebuild_seq;
 }
 
-/* A plan that is not about power may end well while the guest runs against the spec: then the spec is
- * not done, and a resync will say so. */
+/* A plan that is not about power may end well while the guest runs against the spec: then the spec
+ * is not done, and a resync will say so. */
 static bool fits(const struct job_inst *in, const struct journal_instance *row)
 {
     bool alive = in->seen.state == INSTANCE_RUNNING || in->seen.state == INSTANCE_PAUSED;

@@ -60,8 +60,8 @@ int journal_destroy_ask(struct db_tx *tx, const struct journal_destroy *d, bool 
         rc = db_exec(tx, "INSERT INTO destroys (kind, uuid, at) VALUES (?1, ?2, ?3)",
                      DB_ARGS(DB_T(kinds[d->kind]), DB_T(d->uuid), DB_I(now)), NULL, err);
         if (rc == 0)
-            rc = db_exec(tx, "DELETE FROM destroys WHERE at < ?1", DB_ARGS(DB_I(now - d->window_ms)),
-                         NULL, err);
+            rc = db_exec(tx, "DELETE FROM destroys WHERE at < ?1",
+                         DB_ARGS(DB_I(now - d->window_ms)), NULL, err);
     }
     if (rc == 0)
         *ret_held = held;

@@ -8,7 +8,10 @@
 
 const char *const journal_desired_by[] = {"spec", "guest", NULL};
 
-#define COL(n, ...) {.name = #n, .off = offsetof(struct journal_instance, n), __VA_ARGS__}
+#define COL(n, ...)                                                                                \
+    {                                                                                              \
+        .name = #n, .off = offsetof(struct journal_instance, n), __VA_ARGS__                       \
+    }
 
 static const struct db_col cols[] = {
     COL(id, .type = DB_C_INT),

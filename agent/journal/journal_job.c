@@ -24,21 +24,23 @@ static const struct bt_state states[] = {
 
 const struct bt_sm_def journal_job_sm = {"agent job", states, BT_ARRAY_LEN(states)};
 
-#define COL(n, ...) {.name = #n, .off = offsetof(struct journal_job, n), __VA_ARGS__}
+#define COL(n, ...)                                                                                \
+    {                                                                                              \
+        .name = #n, .off = offsetof(struct journal_job, n), __VA_ARGS__                            \
+    }
 
-static const struct db_col cols[] = {
-    COL(id, .type = DB_C_INT),
-    COL(task_id, .type = DB_C_INT),
-    COL(uuid, .type = DB_C_TEXT, .null_as = ""),
-    COL(action, .type = DB_C_ENUM, .names = enum_action),
-    COL(generation, .type = DB_C_INT),
-    COL(args, .type = DB_C_TEXT, .null_as = "{}"),
-    COL(state, .type = DB_C_ENUM, .names = journal_job_states),
-    COL(result, .type = DB_C_TEXT),
-    COL(created_at, .type = DB_C_INT),
-    COL(finished_at, .type = DB_C_INT),
-    COL(report_seq, .type = DB_C_INT),
-    {.name = NULL}};
+static const struct db_col cols[] = {COL(id, .type = DB_C_INT),
+                                     COL(task_id, .type = DB_C_INT),
+                                     COL(uuid, .type = DB_C_TEXT, .null_as = ""),
+                                     COL(action, .type = DB_C_ENUM, .names = enum_action),
+                                     COL(generation, .type = DB_C_INT),
+                                     COL(args, .type = DB_C_TEXT, .null_as = "{}"),
+                                     COL(state, .type = DB_C_ENUM, .names = journal_job_states),
+                                     COL(result, .type = DB_C_TEXT),
+                                     COL(created_at, .type = DB_C_INT),
+                                     COL(finished_at, .type = DB_C_INT),
+                                     COL(report_seq, .type = DB_C_INT),
+                                     {.name = NULL}};
 
 const struct db_table journal_job_table = {
     .name = "jobs", .cols = cols, .row_size = sizeof(struct journal_job)};
@@ -74,8 +76,7 @@ int journal_job_insert(struct db_tx *tx, struct journal_job *r, struct bt_err *e
     int rc = db_insert(tx, &journal_job_table, r, &r->id, err);
     if (rc < 0)
         return rc;
-    return db_exec(tx,
-                   "DELETE FROM jobs WHERE id < ?1 AND finished_at > 0 AND finished_at < ?2",
+    return db_exec(tx, "DELETE FROM jobs WHERE id < ?1 AND finished_at > 0 AND finished_at < ?2",
                    DB_ARGS(DB_I(r->id - KEEP_JOBS), DB_I(db_tx_now_ms(tx) - KEEP_MS)), NULL, err);
 }
 

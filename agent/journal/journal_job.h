@@ -23,8 +23,8 @@ extern const struct bt_sm_def journal_job_sm;
 struct journal_job {
     int64_t id;
     int64_t task_id;
-    char *uuid;   /* "" = cancelled before it came */
-    int action;   /* enum action */
+    char *uuid; /* "" = cancelled before it came */
+    int action; /* enum action */
     int64_t generation;
     char *args;   /* JSON of struct journal_job_args */
     int state;    /* enum journal_job_state */

@@ -6,10 +6,15 @@
 
 #include "common/base/mem.h"
 
-#define COL(n, ...) {.name = #n, .off = offsetof(struct journal_report, n), __VA_ARGS__}
+#define COL(n, ...)                                                                                \
+    {                                                                                              \
+        .name = #n, .off = offsetof(struct journal_report, n), __VA_ARGS__                         \
+    }
 
-static const struct db_col cols[] = {COL(seq, .type = DB_C_INT), COL(op, .type = DB_C_TEXT),
-                                     COL(body, .type = DB_C_TEXT), COL(at, .type = DB_C_INT),
+static const struct db_col cols[] = {COL(seq, .type = DB_C_INT),
+                                     COL(op, .type = DB_C_TEXT),
+                                     COL(body, .type = DB_C_TEXT),
+                                     COL(at, .type = DB_C_INT),
                                      {.name = NULL}};
 
 const struct db_table journal_report_table = {
@@ -52,8 +57,7 @@ int journal_report_ack(struct db_tx *tx, int64_t seq, struct bt_err *err)
 int journal_report_raise(struct db_tx *tx, int64_t seq, struct bt_err *err)
 {
     int64_t changed = 0;
-    int rc = db_exec(tx,
-                     "UPDATE sqlite_sequence SET seq = max(seq, ?1) WHERE name = 'reports'",
+    int rc = db_exec(tx, "UPDATE sqlite_sequence SET seq = max(seq, ?1) WHERE name = 'reports'",
                      DB_ARGS(DB_I(seq)), &changed, err);
     if (rc < 0 || changed > 0)
         return rc;

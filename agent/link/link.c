@@ -149,9 +149,11 @@ static void dial_fired(struct bt_timer *t)
     struct link *l = BT_CONTAINER_OF(t, struct link, dial_timer);
     struct link_peer *p = bt_xcalloc(1, sizeof *p);
     p->link = l;
-    p->rpc = (struct rpc_peer){
-        .text = on_text, .binary = on_binary, .writable = on_writable, .closed = on_closed,
-        .owner = p};
+    p->rpc = (struct rpc_peer){.text = on_text,
+                               .binary = on_binary,
+                               .writable = on_writable,
+                               .closed = on_closed,
+                               .owner = p};
     l->peer = p;
     l->session++;
     l->next_id = 0;
@@ -203,7 +205,8 @@ static void on_confirmed(void *ctx, struct job_from from, int rc, const struct b
     if (rc < 0)
         link_send_error(l, from.id, err);
     else
-        (void)link_send(l, &(struct link_frame){LINK_OP_CONFIRM, from.id, &link_confirm_schema, &c});
+        (void)link_send(l,
+                        &(struct link_frame){LINK_OP_CONFIRM, from.id, &link_confirm_schema, &c});
 }
 
 struct job_events link_job_events(struct link *l)

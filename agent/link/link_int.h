@@ -8,7 +8,7 @@
 
 /* Inside of the link. A session is one connection; its number tells late answers apart. */
 enum link_state {
-    LINK_DOWN,    /* waits to dial */
+    LINK_DOWN, /* waits to dial */
     LINK_DIALING,
     LINK_HELLO,   /* hello and inventory are out */
     LINK_JOINING, /* welcome, but nothing more */
@@ -44,8 +44,8 @@ struct link {
     struct bt_timer dial_timer, welcome_timer, renew_timer, ack_timer, cert_timer;
     int64_t lease_ms;
 
-    int64_t sent_seq;              /* newest report that was sent in this session */
-    int64_t window[LINK_WINDOW];   /* what was sent and not acknowledged, oldest first */
+    int64_t sent_seq;            /* newest report that was sent in this session */
+    int64_t window[LINK_WINDOW]; /* what was sent and not acknowledged, oldest first */
     size_t n_window;
     int64_t acked_seq, deleted_seq; /* acknowledged; and forgotten by the journal */
     struct link_fetch *fetch;

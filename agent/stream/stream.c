@@ -42,7 +42,7 @@ struct stream {
 
 struct stream_set {
     struct stream_config cfg;
-    bool congested; /* the link's queue is long: control would overtake data */
+    bool congested;         /* the link's queue is long: control would overtake data */
     struct bt_map streams;  /* by id */
     struct bt_list closing; /* of a lost session, until the driver says closed */
 };
@@ -205,8 +205,7 @@ static void on_credit(struct stream *t, int64_t credit)
 
 static void give(struct stream *t)
 {
-    struct link_stream_ctl c = {
-        .stream = t->id, .what = (char[]){"credit"}, .credit = t->owed};
+    struct link_stream_ctl c = {.stream = t->id, .what = (char[]){"credit"}, .credit = t->owed};
     t->recv_credit += t->owed;
     t->owed = 0;
     send_ctl(t, &c);
@@ -406,7 +405,7 @@ void stream_set_free(struct stream_set *s)
     for (struct stream *t; (t = bt_map_next(&s->streams, &pos));)
         stream_free(t);
     BT_LIST_FOREACH(l, &s->closing)
-    stream_free(BT_CONTAINER_OF(l, struct stream, link));
+        stream_free(BT_CONTAINER_OF(l, struct stream, link));
     bt_map_fini(&s->streams);
     free(s);
 }

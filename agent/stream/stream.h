@@ -25,7 +25,8 @@ struct stream_config {
     struct bt_loop *loop;
     /* Towards the controller; what is passed is the callee's for the call only. */
     void (*ctl)(void *ctx, const struct link_stream_ctl *c);
-    /* @frame: channel byte, content. True = the link's queue is long: stream_set_writable follows. */
+    /* @frame: channel byte, content. True = the link's queue is long: stream_set_writable follows.
+     */
     bool (*data)(void *ctx, uint32_t stream, const void *frame, size_t n);
     void *ctx;
 };
@@ -36,7 +37,8 @@ struct stream_set *stream_set_new(const struct stream_config *cfg);
 /** Close every stream without a word to the controller, as when the session is lost. */
 void stream_set_reset(struct stream_set *s);
 
-/** Free; the drivers have been freed before, so nothing of theirs is heard any more. NULL is fine. */
+/** Free; the drivers have been freed before, so nothing of theirs is heard any more. NULL is fine.
+ */
 void stream_set_free(struct stream_set *s);
 
 /** Open a stream of @d (NULL = the host has none). "opened" or "failed" goes to the controller. */

@@ -484,8 +484,7 @@ static void check(struct driver *d, const struct bt_arr *specs, struct link_doct
 static void driver_free(struct driver *base)
 {
     struct fake_driver *d = self(base);
-    BT_LIST_FOREACH(l, &d->calls)
-    {
+    BT_LIST_FOREACH(l, &d->calls) {
         struct fake_call *c = BT_CONTAINER_OF(l, struct fake_call, link);
         bool faulty = c->fault_code != 0;
         if (!faulty && bt_random_below(d->kernel->cfg.random, 2) == 1)
@@ -493,7 +492,7 @@ static void driver_free(struct driver *base)
         call_free(c);
     }
     BT_LIST_FOREACH(l, &d->notes)
-    note_free(BT_CONTAINER_OF(l, struct fake_note, link));
+        note_free(BT_CONTAINER_OF(l, struct fake_note, link));
     fake_stream_drop_all(d);
     bt_map_fini(&d->watched);
     d->kernel->driver = NULL;

@@ -177,5 +177,5 @@ int fake_stream_open(struct driver *d, const struct link_stream_open *open, stru
 void fake_stream_drop_all(struct fake_driver *d)
 {
     BT_LIST_FOREACH(l, &d->streams)
-    stream_free(BT_CONTAINER_OF(l, struct fake_stream, link));
+        stream_free(BT_CONTAINER_OF(l, struct fake_stream, link));
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "lib_world.h"
+#include "tests/fake/agent/lib_world.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -330,8 +330,7 @@ static void apply_result(struct world *w, const struct link_result *r)
     t->results++;
     if (t->ended) {
         /* Told again: it must be the same. */
-        if (t->results > 1 && (t->ok != r->ok || t->cancelled != r->cancelled))
-        {
+        if (t->results > 1 && (t->ok != r->ok || t->cancelled != r->cancelled)) {
             w->wrong = "a task was told to end in two ways";
             printf("# task %lld %s: first ok %d cancelled %d %s, now ok %d cancelled %d %s\n",
                    (long long)t->id, enum_action[t->action], t->ok, t->cancelled, t->code, r->ok,
@@ -595,26 +594,23 @@ void world_init(struct world *w, uint64_t seed)
     bt_log_level_set(getenv("WORLD_LOG") ? BT_DEBUG : (enum bt_level)(BT_ERROR + 1));
     w->loop = bt_loop_new_virtual(1700000000000);
     bt_random_seeded_init(&w->rnd, seed);
-    w->sim = rpc_sim_new(&(struct rpc_sim_config){.loop = w->loop,
-                                                  .random = &w->rnd.table,
-                                                  .latency_min_ms = 1,
-                                                  .latency_max_ms = 5});
+    w->sim = rpc_sim_new(&(struct rpc_sim_config){
+        .loop = w->loop, .random = &w->rnd.table, .latency_min_ms = 1, .latency_max_ms = 5});
     w->kernel = fake_kernel_new(&(struct fake_config){.loop = w->loop,
                                                       .random = &w->rnd.table,
                                                       .latency_min_ms = 1,
                                                       .latency_max_ms = 30,
                                                       .crash = order_crash,
                                                       .ctx = w});
-    w->brake = (struct job_brake){.deletes = 1000,
-                                  .purges = 1000,
-                                  .window_ms = 600000,
-                                  .trash_ms = 7200 * 1000};
+    w->brake = (struct job_brake){
+        .deletes = 1000, .purges = 1000, .window_ms = 600000, .trash_ms = 7200 * 1000};
     w->fault = (struct job_fault){.before = fault_before, .after = fault_after, .ctx = w};
     bt_timer_init(&w->crash_timer, w->loop, crash_fired);
     bt_timer_init(&w->ack_timer, w->loop, ack_fired);
     bt_uuid_new(&w->rnd.table, w->controller_id);
     (void)snprintf(w->boot_id, sizeof w->boot_id, "boot-0");
-    (void)snprintf(w->dir, sizeof w->dir, "%s/berth-world-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+    (void)snprintf(w->dir, sizeof w->dir, "%s/berth-world-XXXXXX",
+                   access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
     assert(mkdtemp(w->dir));
     for (int i = 0; i < WORLD_INSTANCES; i++)
         spec_init(w, i);

@@ -8,9 +8,9 @@
 #include "common/rpc/rpc_sim.h"
 
 /*
- * One agent with its real journal on a virtual clock, a fake kernel that outlives it, and a scripted
- * controller behind a simulated link. The agent can die at any write and any driver call; then it
- * is thrown away and made again on the same files.
+ * One agent with its real journal on a virtual clock, a fake kernel that outlives it, and a
+ * scripted controller behind a simulated link. The agent can die at any write and any driver call;
+ * then it is thrown away and made again on the same files.
  */
 #define WORLD_INSTANCES 24
 #define WORLD_TASKS 256

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "common/base/mem.h"
-#include "lib_world.h"
+#include "tests/fake/agent/lib_world.h"
 
 #include <cmocka.h>
 

@@ -11,7 +11,7 @@
 #include "agent/journal/journal_report.h"
 #include "common/base/mem.h"
 #include "common/base/str.h"
-#include "lib_world.h"
+#include "tests/fake/agent/lib_world.h"
 
 #include <cmocka.h>
 

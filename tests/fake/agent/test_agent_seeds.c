@@ -10,7 +10,7 @@
 
 #include "common/base/mem.h"
 #include "common/base/str.h"
-#include "lib_world.h"
+#include "tests/fake/agent/lib_world.h"
 
 #include <cmocka.h>
 
@@ -38,9 +38,9 @@ static int open_task(const struct world *w, int i)
 
 static int any_verb(struct world *w)
 {
-    static const int verbs[] = {ACTION_START,  ACTION_STOP,     ACTION_KILL,    ACTION_RESTART,
-                                ACTION_RESET,  ACTION_PAUSE,    ACTION_RESUME,  ACTION_REBUILD,
-                                ACTION_RESIZE, ACTION_SUSPEND,  ACTION_UNSUSPEND, ACTION_DELETE,
+    static const int verbs[] = {ACTION_START,   ACTION_STOP,    ACTION_KILL,      ACTION_RESTART,
+                                ACTION_RESET,   ACTION_PAUSE,   ACTION_RESUME,    ACTION_REBUILD,
+                                ACTION_RESIZE,  ACTION_SUSPEND, ACTION_UNSUSPEND, ACTION_DELETE,
                                 ACTION_RESTORE, ACTION_PURGE};
     return verbs[below(w, BT_ARRAY_LEN(verbs))];
 }

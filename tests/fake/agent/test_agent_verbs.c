@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "common/base/mem.h"
-#include "lib_world.h"
+#include "tests/fake/agent/lib_world.h"
 
 #include <cmocka.h>
 
@@ -72,13 +72,12 @@ static void again_is_the_same(void **state)
     assert_int_equal(w->tasks[0].results, results + 1);
     assert_string_equal(w->last_code, "");
     /* Every verb twice. */
-    static const int verbs[] = {ACTION_START,   ACTION_PAUSE,     ACTION_PAUSE, ACTION_RESUME,
-                                ACTION_RESUME,  ACTION_SUSPEND,   ACTION_SUSPEND,
-                                ACTION_UNSUSPEND, ACTION_UNSUSPEND, ACTION_STOP, ACTION_STOP,
-                                ACTION_START,   ACTION_START,     ACTION_KILL,  ACTION_KILL,
-                                ACTION_START,   ACTION_RESIZE,    ACTION_SET,   ACTION_SET,
-                                ACTION_DELETE,  ACTION_DELETE,    ACTION_RESTORE,
-                                ACTION_RESTORE, ACTION_PURGE,     ACTION_PURGE};
+    static const int verbs[] = {
+        ACTION_START,   ACTION_PAUSE,   ACTION_PAUSE,     ACTION_RESUME,    ACTION_RESUME,
+        ACTION_SUSPEND, ACTION_SUSPEND, ACTION_UNSUSPEND, ACTION_UNSUSPEND, ACTION_STOP,
+        ACTION_STOP,    ACTION_START,   ACTION_START,     ACTION_KILL,      ACTION_KILL,
+        ACTION_START,   ACTION_RESIZE,  ACTION_SET,       ACTION_SET,       ACTION_DELETE,
+        ACTION_DELETE,  ACTION_RESTORE, ACTION_RESTORE,   ACTION_PURGE,     ACTION_PURGE};
     for (size_t i = 0; i < BT_ARRAY_LEN(verbs); i++)
         ok(w, 0, verbs[i]);
     assert_null(world_fake(w, 0));
@@ -195,7 +194,8 @@ static void rebuild(void **state)
     ok(w, 0, ACTION_REBUILD);
     assert_int_equal(world_fake(w, 0)->disks, 2);
     assert_true(world_fake(w, 0)->running);
-    /* A rebuild that fails halfway leaves no disk to start from, and is finished by the next start. */
+    /* A rebuild that fails halfway leaves no disk to start from, and is finished by the next start.
+     */
     fake_kernel_fail_verb(w->kernel, "disk_rebuild", BT_E_STORAGE_FULL);
     struct world_task *t = world_do(w, 0, ACTION_REBUILD, 20000);
     assert_true(t->ended && !t->ok);

@@ -54,9 +54,8 @@ static int setup(void **state)
     f->kernel = fake_kernel_new(&(struct fake_config){.loop = f->loop, .random = &f->rnd.table});
     f->drivers[0] = f->drivers[1] = fake_driver_new(f->kernel);
     for (int i = 0; i < 3; i++) {
-        f->rows[i] = (struct journal_instance){.uuid = uuids[i],
-                                               .id_base = BASE + i * JOURNAL_IDS_EACH,
-                                               .desired = DESIRED_RUNNING};
+        f->rows[i] = (struct journal_instance){
+            .uuid = uuids[i], .id_base = BASE + i * JOURNAL_IDS_EACH, .desired = DESIRED_RUNNING};
         f->specs[i] = (struct instance_spec){.uuid = uuids[i]};
         f->instances[i] = (struct check_instance){&f->rows[i], &f->specs[i], f->drivers[0]};
         make_disk(f, &f->specs[i]);
