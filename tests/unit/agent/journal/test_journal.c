@@ -41,7 +41,7 @@ static void open_it(struct fixture *f)
 static int setup(void **state)
 {
     struct fixture *f = bt_xcalloc(1, sizeof *f);
-    strcpy(f->dir, "/tmp/berth-journal-XXXXXX");
+    snprintf(f->dir, sizeof f->dir, "/tmp/berth-journal-XXXXXX");
     assert_non_null(mkdtemp(f->dir));
     f->loop = bt_loop_new_virtual(1700000000000);
     bt_random_seeded_init(&f->rnd, 3);
@@ -79,8 +79,8 @@ static void facts(void **state)
     struct journal_meta m = f->meta;
     assert_true(bt_uuid_ok(m.journal_id));
     assert_string_equal(m.controller_id, "");
-    strcpy(m.controller_id, "00000000-0000-4000-8000-000000000001");
-    strcpy(m.joining_id, "00000000-0000-4000-8000-000000000002");
+    bt_strcpy(m.controller_id, sizeof m.controller_id, "00000000-0000-4000-8000-000000000001");
+    bt_strcpy(m.joining_id, sizeof m.joining_id, "00000000-0000-4000-8000-000000000002");
     m.epoch = 12;
     IN_TX(f, store_meta, &m);
     db_close(f->db);
