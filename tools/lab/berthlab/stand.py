@@ -190,7 +190,7 @@ class Stand:
         fleet = self.fleet
         if fleet.berth_json("instance", "list", "--deleted") or fleet.berth_json("orphan", "list"):
             return
-        if fleet.berth_json("task", "list"):
+        if any(t["action"] == "create" for t in fleet.berth_json("task", "list")):
             return
         self.say("creating the instance first")
         fleet.berth("instance", "create", "first", "--plan", "small", "--image", "debian-12")
