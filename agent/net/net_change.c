@@ -58,32 +58,36 @@ static void join(struct joined *j, const struct net_change *c)
         add_counters(&j->counters_del, c->port);
 }
 
-/* The last values: after the maps let go of the counters nothing counts any more. */
-static void keep_values(struct net_change *c, const struct sys_rows *counters)
+/* One direction of a port; a counter that is not there has counted nothing. */
+static int read_value(struct sys *s, const char *port, char direction, struct sys_nft_counter *ret,
+                      struct bt_err *err)
 {
-    SYS_ROWS_FOREACH(struct sys_nft_counter, it, counters) {
-        char port[BT_PORT_LEN + 1];
-        char direction = 0;
-        if (!net_counter_port(it->name, port, &direction) || strcmp(port, c->port) != 0)
-            continue;
-        if (direction == 'i') {
-            c->traffic.in_bytes = it->bytes;
-            c->traffic.in_packets = it->packets;
-        } else {
-            c->traffic.out_bytes = it->bytes;
-            c->traffic.out_packets = it->packets;
-        }
-    }
+    struct bt_err why = BT_ERR_INIT;
+    *ret = (struct sys_nft_counter){0};
+    net_counter_name(port, direction, ret->name);
+    int rc = s->nft->counter(s, SYS_NFT_INET, NET_TABLE, ret, &why);
+    if (rc == -BT_E_NOT_FOUND)
+        return 0;
+    if (rc < 0 && err)
+        *err = why;
+    return rc;
 }
 
+/* The last values: after the maps let go of the counters nothing counts any more. */
 static int read_values(struct sys *s, struct bt_list *changes, struct bt_err *err)
 {
-    _cleanup_rows_ struct sys_rows counters = {0};
-    int rc = s->nft->counters(s, SYS_NFT_INET, NET_TABLE, &counters, err);
+    int rc = 0;
     BT_LIST_FOREACH(it, changes) {
         struct net_change *c = BT_CONTAINER_OF(it, struct net_change, link);
-        if (rc == 0 && c->counters_del)
-            keep_values(c, &counters);
+        struct sys_nft_counter in;
+        struct sys_nft_counter out;
+        if (rc < 0 || !c->counters_del)
+            continue;
+        rc = read_value(s, c->port, 'i', &in, err);
+        if (rc == 0)
+            rc = read_value(s, c->port, 'o', &out, err);
+        if (rc == 0)
+            c->traffic = (struct net_traffic){in.bytes, out.bytes, in.packets, out.packets};
     }
     return rc;
 }

@@ -151,17 +151,23 @@ static struct running *begin(struct net *net, struct net_port_op *op, enum verb 
     return r;
 }
 
+/* Prefixes of whole bytes meet when the shorter one is the beginning of the other. */
+static bool overlap(const struct net_grant *a, const struct net_grant *b)
+{
+    int bits = a->prefix < b->prefix ? a->prefix : b->prefix;
+    return a->ip.family != 0 && a->ip.family == b->ip.family &&
+           memcmp(a->ip.bytes, b->ip.bytes, (size_t)bits / 8) == 0;
+}
+
 /* Does @theirs stand in the way of one of ours? */
 static int check_grant(const struct net_grant *theirs, const char *port, const struct net_want *w,
                        struct bt_err *err)
 {
-    struct bt_cidr a = {theirs->ip, theirs->prefix};
     if (memcmp(theirs->mac, w->mac, SYS_MAC_LEN) == 0)
         return bt_fail(err, BT_E_CONFLICT, "%s has this MAC address", port);
     SYS_ROWS_FOREACH(struct net_grant, ours, &w->grants) {
-        struct bt_cidr b = {ours->ip, ours->prefix};
         char text[BT_IP_STR_MAX];
-        if (ours->ip.family != 0 && bt_cidr_overlaps(&a, &b))
+        if (overlap(theirs, ours))
             return bt_fail(err, BT_E_CONFLICT, "%s has the address %s", port,
                            bt_ip_str(&ours->ip, text));
     }

@@ -42,8 +42,9 @@ const char *net_set_v6(const char *which, int len)
 }
 
 /* Chains in an order in which each is named after those that jump to it are declared. */
-static const char *const bridge_chains[] = {"pre",    "local",    "guard",   "arp_in", "ip_in",
-                                            "ip6_in", "ip6_link", "ip6_own", "limited"};
+static const char *const bridge_chains[] = {"pre",       "local",  "guard",    "arp_in",
+                                            "ip_in",     "ip6_in", "ip6_link", "ip6_own",
+                                            "ip6_group", "limited"};
 static const char *const inet_chains[] = {"forward", "from_instance", "to_instance", "input",
                                           "to_host", "count",         "count_out",   "count_in"};
 
@@ -119,6 +120,7 @@ static const char guard_rules[] =
     "iifname . ether saddr . ip saddr != @ip4 drop\n"
     "udp sport 67 drop\n"
     "ip protocol igmp drop\n"
+    "ip daddr 224.0.0.0/3 drop\n"
     "meta pkttype { broadcast, multicast } drop\n"
     "accept\n}\n"
     "chain ip6_link {\n"
@@ -127,13 +129,17 @@ static const char guard_rules[] =
     "ip6 daddr { fe80::1, ff02::1:ff00:1, ff02::2 } icmpv6 type { nd-neighbor-solicit, "
     "nd-neighbor-advert, nd-router-solicit, echo-request } goto limited\n"
     "drop\n}\n"
+    /* To a group, by its address or its frame, goes nothing but the question for a neighbour: so no
+     * header can hide an advertisement (RFC 7113). */
     "chain ip6_own {\n"
     "icmpv6 type nd-neighbor-advert drop\n"
-    "ip6 nexthdr { 0, 43, 44, 60 } ip6 daddr ff00::/8 drop\n"
     "udp sport 547 drop\n"
-    "meta pkttype { broadcast, multicast } icmpv6 type nd-neighbor-solicit goto limited\n"
+    "ip6 daddr ff00::/8 goto ip6_group\n"
     "meta pkttype { broadcast, multicast } drop\n"
     "accept\n}\n"
+    "chain ip6_group {\n"
+    "ip6 nexthdr icmpv6 icmpv6 type nd-neighbor-solicit goto limited\n"
+    "drop\n}\n"
     /* What makes the host answer or remember, and nobody needs often. */
     "chain limited {\n"
     "update @rate { iifname limit rate over 200/second burst 400 packets } drop\n"
@@ -144,7 +150,6 @@ static void put_guard(struct bt_buf *b)
     (void)bt_buf_adds(b, "table bridge " NET_TABLE " {\n");
     (void)bt_buf_adds(b, guard_rules);
     (void)bt_buf_adds(b, "chain ip6_in {\n"
-                         "exthdr frag exists ip6 daddr ff00::/8 drop\n"
                          "icmpv6 type { nd-router-advert, nd-redirect, mld-listener-query } drop\n"
                          "ip6 saddr fe80::/10 goto ip6_link\n"
                          "ip6 saddr :: ip6 nexthdr icmpv6 icmpv6 type nd-neighbor-solicit goto "

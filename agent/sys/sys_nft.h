@@ -70,6 +70,9 @@ struct sys_nft_ops {
     /** Elements of one set or object map: rows of struct sys_nft_elem (key text empty). */
     int (*elems)(struct sys *s, const struct sys_nft_elem *which, struct sys_rows *ret,
                  struct bt_err *err);
+    /** One counter by @ret->name. Errors: NOT_FOUND. */
+    int (*counter)(struct sys *s, enum sys_nft_family family, const char *table,
+                   struct sys_nft_counter *ret, struct bt_err *err);
     /** Counters of a table: rows of struct sys_nft_counter. */
     int (*counters)(struct sys *s, enum sys_nft_family family, const char *table,
                     struct sys_rows *ret, struct bt_err *err);

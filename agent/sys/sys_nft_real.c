@@ -380,6 +380,25 @@ static void counter_row(void *arg, struct nlmsghdr *h)
     row->packets = be64toh(nla_get_u64(data[NFTA_COUNTER_PACKETS]));
 }
 
+static int nft_counter(struct sys *s, enum sys_nft_family family, const char *table,
+                       struct sys_nft_counter *ret, struct bt_err *err)
+{
+    struct sys_nl *nl = &sys_real_of(s)->filter;
+    _cleanup_rows_ struct sys_rows found = {0};
+    struct dump d = {.family = family, .table = table, .ret = &found};
+    _cleanup_nl_msg_ struct nl_msg *msg = nft_msg(NFT_MSG_GETOBJ, 0, family);
+    (void)nla_put_string(msg, NFTA_OBJ_TABLE, table);
+    (void)nla_put_string(msg, NFTA_OBJ_NAME, ret->name);
+    (void)nla_put_u32(msg, NFTA_OBJ_TYPE, htobe32(NFT_OBJECT_COUNTER));
+    int rc = sys_nl_talk(nl, msg, counter_row, &d);
+    if (rc == -ENOENT || (rc == 0 && found.len != 1))
+        return bt_fail(err, BT_E_NOT_FOUND, "no counter %s", ret->name);
+    if (rc < 0)
+        return sys_nl_fail(nl, rc, err, "nftables: counter %s", ret->name);
+    *ret = *(struct sys_nft_counter *)found.items;
+    return 0;
+}
+
 static int nft_counters(struct sys *s, enum sys_nft_family family, const char *table,
                         struct sys_rows *ret, struct bt_err *err)
 {
@@ -394,5 +413,6 @@ const struct sys_nft_ops sys_real_nft_ops = {
     .chains = nft_chains,
     .change = nft_change,
     .elems = nft_elems,
+    .counter = nft_counter,
     .counters = nft_counters,
 };

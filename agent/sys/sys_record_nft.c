@@ -190,6 +190,20 @@ static int rec_elems(struct sys *s, const struct sys_nft_elem *which, struct sys
     return rc;
 }
 
+static int rec_counter(struct sys *s, enum sys_nft_family family, const char *table,
+                       struct sys_nft_counter *ret, struct bt_err *err)
+{
+    char key[KEY_MAX];
+    int rc = sys_record_call(s, err, "nft counter %s %s %s", families[family], table, ret->name);
+    (void)snprintf(key, sizeof key, "counter %s %s %s", families[family], table, ret->name);
+    const struct sys_nft_counter *found = sys_record_find(s, key);
+    if (rc == 0 && !found)
+        return bt_fail(err, BT_E_NOT_FOUND, "no counter %s", ret->name);
+    if (rc == 0)
+        *ret = *found;
+    return rc;
+}
+
 static int rec_counters(struct sys *s, enum sys_nft_family family, const char *table,
                         struct sys_rows *ret, struct bt_err *err)
 {
@@ -206,6 +220,7 @@ const struct sys_nft_ops sys_record_nft_ops = {
     .chains = rec_chains,
     .change = rec_change,
     .elems = rec_elems,
+    .counter = rec_counter,
     .counters = rec_counters,
 };
 

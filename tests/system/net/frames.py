@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Hostile frames, as a guest with its own kernel would send them; each carries a marker."""
 
-import os
+import logging
 import struct
 import sys
 
-os.environ.setdefault("MANPATH", "")
+logging.getLogger("scapy").setLevel(logging.ERROR)
 from scapy.all import (  # noqa: E402  pylint: disable=wrong-import-position,no-name-in-module
     ARP, BOOTP, DHCP, DHCP6_Advertise, Dot1AD, Dot1Q, Dot3, Ether, ICMP, ICMPv6DestUnreach,
     ICMPv6EchoRequest, ICMPv6MLQuery, ICMPv6MLReport, ICMPv6ND_NA, ICMPv6ND_NS, ICMPv6ND_RA,
@@ -267,6 +267,14 @@ class Frames:
         self.inside("subnet broadcast UDP", self.udp4(me.v4, "198.18.15.255", to=GROUP4))
         self.inside("neighbour's IPv4 in a broadcast frame",
                     self.udp4(me.v4, self.other.v4, to=GROUP4))
+        self.inside("group IPv4 in a frame to the neighbour",
+                    self.udp4(me.v4, "224.0.0.251", to=self.other.mac))
+        self.inside("broadcast IPv4 in a frame to the neighbour",
+                    self.udp4(me.v4, "255.255.255.255", to=self.other.mac))
+        self.inside("group IPv6 in a frame to the neighbour",
+                    self.udp6(me.v6, "ff02::1", to=self.other.mac))
+        self.add("RA in a fragment to the neighbour, to all", Ether(src=me.mac, dst=self.other.mac) / IPv6(
+            src=me.v6, dst="ff02::1", hlim=255) / IPv6ExtHdrFragment(nh=58) / Raw(bytes(ICMPv6ND_RA())))
         self.inside("neighbour's IPv6 in a group frame", self.udp6(me.v6, self.other.v6, to=ALL6))
         self.add("IGMP query", Ether(src=me.mac, dst="01:00:5e:00:00:01") / IP(
             src=me.v4, dst="224.0.0.1", proto=2, ttl=1) / Raw(b"\x11\x64\xee\x9b\0\0\0\0"))

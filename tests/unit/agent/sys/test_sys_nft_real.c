@@ -122,6 +122,12 @@ static void changes_counters(void **state)
             assert_int_equal(it->packets, 7);
         }
     }
+    struct sys_nft_counter one = {.name = "big"};
+    OK(s->nft->counter(s, SYS_NFT_INET, "t", &one, &err));
+    assert_true(one.bytes == 1234567 && one.packets == 7);
+    struct sys_nft_counter absent = {.name = "absent"};
+    assert_int_equal(s->nft->counter(s, SYS_NFT_INET, "t", &absent, &err), -BT_E_NOT_FOUND);
+    assert_int_equal(s->nft->counter(s, SYS_NFT_INET, "absent", &one, &err), -BT_E_NOT_FOUND);
     _cleanup_rows_ struct sys_rows refs = {0};
     OK(s->nft->elems(s, &e[0], &refs, &err));
     assert_string_equal(((struct sys_nft_elem *)refs.items)->object, "iaaa0");
