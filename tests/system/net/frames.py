@@ -208,6 +208,13 @@ class Frames:
             tgt=me.v6, dst=WAN6) / opt)
         self.add("redirect to the host", six(me.v6, "fe80::1", self.bridge) / ICMPv6ND_Redirect(
             tgt=me.v6, dst=WAN6) / opt)
+        ask = bytes(IPv6(src=EUI, dst="fe80::1", hlim=255) / ICMPv6ND_NS(tgt="fe80::1"))[40:]
+        self.add("NS link-local behind options", Ether(src=me.mac, dst=self.bridge) / IPv6(
+            src=EUI, dst="fe80::1", hlim=255, nh=60) / Raw(bytes([58, 0, 1, 4, 0, 0, 0, 0]) + ask))
+        self.add("NS own address behind options, to a group", Ether(
+            src=me.mac, dst="33:33:ff:00:00:01") / IPv6(
+                src=me.v6, dst="ff02::1:ff00:1", hlim=255, nh=60) / Raw(
+                    bytes([58, 0, 1, 4, 0, 0, 0, 0]) + ask))
         self.add("RS to all", six(EUI, "ff02::1") / ICMPv6ND_RS())
 
     def extended(self, src, ra):
