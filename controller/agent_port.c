@@ -79,14 +79,18 @@ static struct http_ws *on_websocket(void *ctx, const struct http_request *req, c
  * it (none, or a form that may be passed over), 1 = a part, INVALID = outside of the file. */
 static int parse_range(const char *text, uint64_t size, uint64_t *ret_from, uint64_t *ret_len)
 {
+    static const char unit[] = "bytes=";
     char first[24] = "";
     char last[24] = "";
     int64_t from = 0;
     int64_t to = (int64_t)size - 1;
     *ret_from = 0;
     *ret_len = size;
-    if (!text || sscanf(text, "bytes=%20[0-9]-%20[0-9]", first, last) < 1 || strchr(text, ','))
+    const char *dash = text && bt_starts_with(text, unit) ? strchr(text, '-') : NULL;
+    if (!dash || strchr(text, ',') || !bt_strcpy(last, sizeof last, dash + 1) ||
+        (size_t)(dash - text) - (sizeof unit - 1) >= sizeof first)
         return 0;
+    memcpy(first, text + sizeof unit - 1, (size_t)(dash - text) - (sizeof unit - 1));
     if (bt_parse_i64(first, 0, INT64_MAX, &from, NULL) < 0 ||
         (last[0] && bt_parse_i64(last, 0, INT64_MAX, &to, NULL) < 0) || (last[0] && to < from))
         return 0;

@@ -32,8 +32,9 @@
 #define PART "app"
 #define STOP_MS 10000
 #define STOP_LOOK_MS 20
-#define STOP_LOOKS 50 /* for answers under way; followers of events end with their listener only   \
-                       */
+#define STOP_LOOKS                                                                                 \
+    50 /* for answers under way; followers of events end with their listener only                  \
+        */
 #define RENEW_EVERY_MS (INT64_C(24) * 3600 * 1000)
 #define PREPARE_QUEUE 4096
 #define SEAL_KEY_ID 1

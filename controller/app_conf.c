@@ -74,7 +74,7 @@ static int check_listen(const struct app_conf *c, struct bt_err *err)
 
 static void add_san(struct app_conf *c, const char *name)
 {
-        size_t n = 0;
+    size_t n = 0;
     for (; c->sans[n]; n++) {
         if (bt_streq(c->sans[n], name))
             return;

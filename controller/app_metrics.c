@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "controller/app_metrics.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "common/base/fd.h"
 #include "common/base/mem.h"
 #include "common/base/str.h"
 #include "controller/agentlink/agentlink.h"
@@ -44,13 +47,15 @@ static void figure(struct scrape *s, const char *name, const char *type, const c
 
 static int64_t resident_bytes(void)
 {
-    long pages = 0;
-    FILE *f = fopen("/proc/self/statm", "re");
-    if (!f)
+    _cleanup_buf_ struct bt_buf text = BT_BUF(256);
+    int64_t pages = 0;
+    if (bt_read_file(AT_FDCWD, "/proc/self/statm", 255, &text, NULL) < 0)
         return 0;
-    if (fscanf(f, "%*s %ld", &pages) != 1)
-        pages = 0;
-    (void)fclose(f);
+    char *save = NULL;
+    (void)strtok_r(text.data, " ", &save); /* size, then resident (proc(5)) */
+    const char *resident = strtok_r(NULL, " ", &save);
+    if (!resident || bt_parse_i64(resident, 0, INT64_MAX, &pages, NULL) < 0)
+        return 0;
     return pages * sysconf(_SC_PAGESIZE);
 }
 

@@ -112,6 +112,7 @@ enum doctor_kind { ENUM_DOCTOR(ENUM_DECLARE_ROW_DOCTOR) };
 
 /* enum_instance_state[], enum_desired[], ...: wire names, NULL at the end. */
 #define ENUM_EXTERN(lower, UPPER) extern const char *const enum_##lower[];
+/** The tables, by ENUM_ALL. */
 ENUM_ALL(ENUM_EXTERN)
 #undef ENUM_EXTERN
 

@@ -43,6 +43,12 @@ int ct_signal_number(const char *name);
 /** Names of the groups below cgroup_parent: the instance's, and what liblxc needs for the monitor
  * while it starts and ends. Caller frees. */
 char *ct_cgroup_of(const struct helper_container_place *place);
+
+/** The group of all monitors. Caller frees. */
 char *ct_cgroup_monitors(const struct helper_container_place *place);
+
+/** The monitor's own while it starts. Caller frees. */
 char *ct_cgroup_monitor(const struct helper_container_place *place);
+
+/** Where liblxc pivots at the end. Caller frees. */
 char *ct_cgroup_pivot(const struct helper_container_place *place);

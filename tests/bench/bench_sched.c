@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "common/base/mem.h"
+#include "common/base/str.h"
 #include "common/base/world.h"
 #include "controller/sched/sched.h"
 
@@ -59,7 +60,10 @@ static double full_scan(const struct sched *s, const struct sched_request *r)
 
 int main(int argc, char **argv)
 {
-    int want = argc > 1 ? (int)strtoul(argv[1], NULL, 10) : 200000;
+    int64_t given = 200000;
+    if (argc > 1)
+        (void)bt_parse_i64(argv[1], 1, 100000000, &given, NULL);
+    int want = (int)given;
     struct bt_random_seeded rnd;
     bt_random_seeded_init(&rnd, 1);
     struct sched *s = sched_new();

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* gen_api openapi|typescript: what is committed in docs/api and web/src/gen (tools/gen/check compares). */
+/* gen_api openapi|typescript: what is committed in docs/api and web/src/gen (tools/gen/check
+ * compares). */
 #include <stdio.h>
 #include <string.h>
 

@@ -93,24 +93,42 @@ char *container_cpuset(const struct container_driver *cd, const struct instance_
 
 /* ---- verbs (driver.h) ---- */
 
+/** What is there of an instance. (driver.h) */
 void container_probe(struct driver *d, struct driver_req *req);
+/** Image unpacked on this host. (driver.h) */
 void container_image_ensure(struct driver *d, struct driver_req *req);
+/** Disk there, and as large as sold. (driver.h) */
 void container_disk_ensure(struct driver *d, struct driver_req *req);
+/** Fresh disk, once for each rebuild_seq. (driver.h) */
 void container_disk_rebuild(struct driver *d, struct driver_req *req);
+/** Disk out of use. (driver.h) */
 void container_disk_trash(struct driver *d, struct driver_req *req);
+/** Disk back in use. (driver.h) */
 void container_disk_restore(struct driver *d, struct driver_req *req);
+/** Disk and run directory gone for good. (driver.h) */
 void container_disk_purge(struct driver *d, struct driver_req *req);
+/** Port open. (driver.h) */
 void container_port_ensure(struct driver *d, struct driver_req *req);
+/** Port gone. (driver.h) */
 void container_port_remove(struct driver *d, struct driver_req *req);
+/** Init runs and addresses are up. (driver.h) */
 void container_start(struct driver *d, struct driver_req *req);
+/** Graceful stop. (driver.h) */
 void container_stop(struct driver *d, struct driver_req *req);
+/** Power off. (driver.h) */
 void container_kill(struct driver *d, struct driver_req *req);
+/** Pause or resume. (driver.h) */
 void container_freeze(struct driver *d, struct driver_req *req);
+/** Limits of a running one. (driver.h) */
 void container_limits(struct driver *d, struct driver_req *req);
+/** Report its end from now on. (driver.h) */
 void container_watch(struct driver *d, const char *uuid, bool on);
+/** exec or console. (driver.h) */
 int container_stream_open(struct driver *d, const struct link_stream_open *open,
                           struct driver_stream *s, struct bt_err *err);
+/** Every uuid of which something is here. (driver.h) */
 int container_list(struct driver *d, struct bt_arr *ret_uuids, struct bt_err *err);
+/** What no spec knows. (driver.h) */
 void container_check(struct driver *d, const struct bt_arr *specs, struct link_doctor *out);
 
 /* ---- container_watch.c ---- */

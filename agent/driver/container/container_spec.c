@@ -155,11 +155,12 @@ char *container_cpuset(const struct container_driver *cd, const struct instance_
     uint64_t h = 0xcbf29ce484222325u;
     for (const char *p = spec->uuid; *p; p++)
         h = (h ^ (unsigned char)*p) * 0x100000001b3u;
-    struct bt_buf out = BT_BUF(4096);
     int64_t first = (int64_t)(h % (uint64_t)cd->cfg.cpus);
-    for (int64_t i = 0; i < want; i++)
-        (void)bt_buf_addf(&out, "%s%lld", i ? "," : "", (long long)((first + i) % cd->cfg.cpus));
-    return bt_buf_take(&out);
+    int64_t end = first + want - 1;
+    if (end < cd->cfg.cpus)
+        return bt_xasprintf("%lld-%lld", (long long)first, (long long)end);
+    return bt_xasprintf("0-%lld,%lld-%lld", (long long)(end - cd->cfg.cpus), (long long)first,
+                        (long long)(cd->cfg.cpus - 1));
 }
 
 int container_spec_build(struct container_driver *cd, const struct driver_req *req,

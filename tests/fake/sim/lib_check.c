@@ -83,7 +83,9 @@ static void say_why(struct sim *s)
     sim_tx(s, open_tasks, &tasks);
     fprintf(stderr, "open tasks: %s\n", tasks);
     const char *at = strstr(tasks, "instance ");
-    int64_t id = at ? strtoll(at + 9, NULL, 10) : 0;
+    int64_t id = 0;
+    for (const char *p = at ? at + 9 : ""; *p >= '0' && *p <= '9'; p++)
+        id = id * 10 + (*p - '0');
     sim_tx(s, story, &id);
     free(tasks);
     for (int i = 0; i < s->n_agents; i++) {

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "common/base/mem.h"
+#include "common/base/str.h"
 #include "db/core/db_sql.h"
 #include "tests/fake/sim/lib_sim.h"
 
@@ -22,7 +23,10 @@
 static int64_t seed_from_env(const char *name, int64_t fallback)
 {
     const char *v = getenv(name);
-    return v && *v ? strtoll(v, NULL, 10) : fallback;
+    int64_t n = fallback;
+    if (v && *v)
+        (void)bt_parse_i64(v, INT64_MIN, INT64_MAX, &n, NULL);
+    return n;
 }
 
 /* ---- faults ---- */

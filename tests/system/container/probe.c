@@ -71,22 +71,70 @@ static long sock(int family, int type, int proto)
     return socket(family, type, proto);
 }
 
-static long do_af_alg(void) { return sock(AF_ALG, SOCK_SEQPACKET, 0); }
-static long do_af_vsock(void) { return sock(AF_VSOCK, SOCK_STREAM, 0); }
-static long do_af_packet(void) { return sock(AF_PACKET, SOCK_RAW, 0); }
-static long do_af_xdp(void) { return sock(AF_XDP, SOCK_RAW, 0); }
-static long do_af_inet_raw(void) { return sock(AF_INET, SOCK_RAW, 1); }
-static long do_af_inet_ping(void) { return sock(AF_INET, SOCK_DGRAM, 1); }
-static long do_af_unix(void) { return sock(AF_UNIX, SOCK_STREAM, 0); }
-static long do_nf(void) { return sock(AF_NETLINK, SOCK_RAW, 12); }
-static long do_rtnetlink(void) { return sock(AF_NETLINK, SOCK_RAW, 0); }
-static long do_tiocsti(void) { return ioctl(0, TIOCSTI, "x"); }
-static long do_force_umount(void) { return umount2("/proc/sys", MNT_FORCE); }
-static long do_mknod_disk(void) { return mknod("/dev/evil", S_IFBLK | 0666, makedev(7, 0)); }
-static long do_mount_ext4(void) { return mount("/dev/loop0", "/mnt", "ext4", 0, NULL); }
-static long do_tmpfs(void) { return mount("tmpfs", "/mnt", "tmpfs", 0, NULL); }
-static long do_sethostname(void) { return sethostname("x", 1); }
-static long do_tun(void) { return open("/dev/net/tun", O_RDWR); }
+static long do_af_alg(void)
+{
+    return sock(AF_ALG, SOCK_SEQPACKET, 0);
+}
+static long do_af_vsock(void)
+{
+    return sock(AF_VSOCK, SOCK_STREAM, 0);
+}
+static long do_af_packet(void)
+{
+    return sock(AF_PACKET, SOCK_RAW, 0);
+}
+static long do_af_xdp(void)
+{
+    return sock(AF_XDP, SOCK_RAW, 0);
+}
+static long do_af_inet_raw(void)
+{
+    return sock(AF_INET, SOCK_RAW, 1);
+}
+static long do_af_inet_ping(void)
+{
+    return sock(AF_INET, SOCK_DGRAM, 1);
+}
+static long do_af_unix(void)
+{
+    return sock(AF_UNIX, SOCK_STREAM, 0);
+}
+static long do_nf(void)
+{
+    return sock(AF_NETLINK, SOCK_RAW, 12);
+}
+static long do_rtnetlink(void)
+{
+    return sock(AF_NETLINK, SOCK_RAW, 0);
+}
+static long do_tiocsti(void)
+{
+    return ioctl(0, TIOCSTI, "x");
+}
+static long do_force_umount(void)
+{
+    return umount2("/proc/sys", MNT_FORCE);
+}
+static long do_mknod_disk(void)
+{
+    return mknod("/dev/evil", S_IFBLK | 0666, makedev(7, 0));
+}
+static long do_mount_ext4(void)
+{
+    return mount("/dev/loop0", "/mnt", "ext4", 0, NULL);
+}
+static long do_tmpfs(void)
+{
+    return mount("tmpfs", "/mnt", "tmpfs", 0, NULL);
+}
+static long do_sethostname(void)
+{
+    return sethostname("x", 1);
+}
+static long do_tun(void)
+{
+    return open("/dev/net/tun", O_RDWR);
+}
 
 static long do_i386(void)
 {
@@ -97,7 +145,10 @@ static long do_i386(void)
     return r;
 }
 
-static long do_x32(void) { return syscall(0x40000000 | SYS_getpid); }
+static long do_x32(void)
+{
+    return syscall(0x40000000 | SYS_getpid);
+}
 
 static long do_setuid_works(void)
 {
@@ -110,26 +161,93 @@ static long write_to(const char *path)
     return fd < 0 ? -1 : write(fd, "0", 1);
 }
 
-static long do_core_pattern(void) { return write_to("/proc/sys/kernel/core_pattern"); }
-static long do_sysrq(void) { return write_to("/proc/sysrq-trigger"); }
-static long do_kptr(void) { return write_to("/proc/sys/kernel/kptr_restrict"); }
-static long do_uevent_helper(void) { return write_to("/sys/kernel/uevent_helper"); }
-static long do_kmsg(void) { return open("/dev/kmsg", O_RDWR); }
-static long do_devmem(void) { return open("/dev/mem", O_RDWR); }
+static long do_core_pattern(void)
+{
+    return write_to("/proc/sys/kernel/core_pattern");
+}
+static long do_sysrq(void)
+{
+    return write_to("/proc/sysrq-trigger");
+}
+static long do_kptr(void)
+{
+    return write_to("/proc/sys/kernel/kptr_restrict");
+}
+static long do_uevent_helper(void)
+{
+    return write_to("/sys/kernel/uevent_helper");
+}
+static long do_kmsg(void)
+{
+    return open("/dev/kmsg", O_RDWR);
+}
+static long do_devmem(void)
+{
+    return open("/dev/mem", O_RDWR);
+}
 
 static const struct {
     const char *name;
     long (*fn)(void);
 } probes[] = {
-#define P(name) {#name, do_##name}
-    P(kexec_load), P(init_module), P(finit_module), P(delete_module), P(open_by_handle_at), P(bpf),
-    P(perf_event_open), P(userfaultfd), P(io_uring_setup), P(add_key), P(request_key), P(keyctl),
-    P(acct), P(swapon), P(quotactl), P(settimeofday), P(clock_settime), P(syslog), P(iopl), P(kcmp),
-    P(fsopen), P(open_tree), P(clone3), P(unshare_user), P(unshare_net), P(reboot_kexec),
-    P(fanotify_init), P(memfd_create), P(listener), P(af_alg), P(af_vsock), P(af_packet), P(af_xdp),
-    P(af_inet_raw), P(af_inet_ping), P(af_unix), P(nf), P(rtnetlink), P(tiocsti), P(force_umount),
-    P(mknod_disk), P(mount_ext4), P(tmpfs), P(sethostname), P(tun), P(i386), P(x32), P(setuid_works),
-    P(core_pattern), P(sysrq), P(kptr), P(uevent_helper), P(kmsg), P(devmem),
+#define P(name)                                                                                    \
+    {                                                                                              \
+#name, do_##name                                                                           \
+    }
+    P(kexec_load),
+    P(init_module),
+    P(finit_module),
+    P(delete_module),
+    P(open_by_handle_at),
+    P(bpf),
+    P(perf_event_open),
+    P(userfaultfd),
+    P(io_uring_setup),
+    P(add_key),
+    P(request_key),
+    P(keyctl),
+    P(acct),
+    P(swapon),
+    P(quotactl),
+    P(settimeofday),
+    P(clock_settime),
+    P(syslog),
+    P(iopl),
+    P(kcmp),
+    P(fsopen),
+    P(open_tree),
+    P(clone3),
+    P(unshare_user),
+    P(unshare_net),
+    P(reboot_kexec),
+    P(fanotify_init),
+    P(memfd_create),
+    P(listener),
+    P(af_alg),
+    P(af_vsock),
+    P(af_packet),
+    P(af_xdp),
+    P(af_inet_raw),
+    P(af_inet_ping),
+    P(af_unix),
+    P(nf),
+    P(rtnetlink),
+    P(tiocsti),
+    P(force_umount),
+    P(mknod_disk),
+    P(mount_ext4),
+    P(tmpfs),
+    P(sethostname),
+    P(tun),
+    P(i386),
+    P(x32),
+    P(setuid_works),
+    P(core_pattern),
+    P(sysrq),
+    P(kptr),
+    P(uevent_helper),
+    P(kmsg),
+    P(devmem),
 };
 
 int main(void)

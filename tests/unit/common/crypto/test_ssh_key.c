@@ -27,7 +27,7 @@ static void openssh_reads(void **state)
     assert_int_equal(bt_crypto_init(&err), 0);
     for (int i = 0; i < 20; i++) { /* scalars with leading zeros and high bits come by chance */
         assert_int_equal(bt_ssh_key_new(type, "root@guest", &k, &err), 0);
-        strcpy(path, "/tmp/berth-sshkey-XXXXXX");
+        memcpy(path, "/tmp/berth-sshkey-XXXXXX", sizeof path);
         int fd = mkstemp(path);
         assert_true(fd >= 0);
         assert_int_equal(bt_write_all(fd, k.private_pem, strlen(k.private_pem), &err), 0);
