@@ -104,6 +104,7 @@ static void add_login(struct bt_arr *files, const struct instance_spec *spec)
         return;
     struct helper_file *shadow = bt_arr_push(files, sizeof *shadow);
     shadow->op = HELPER_FILE_SHADOW_ROOT;
+    shadow->path = bt_xstrdup("/etc/shadow");
     shadow->content = bt_xstrdup(spec->password_hash);
     struct bt_buf sshd = BT_BUF(256);
     (void)bt_buf_adds(&sshd, "PermitRootLogin yes\nPasswordAuthentication yes\n");
