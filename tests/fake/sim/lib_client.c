@@ -58,6 +58,8 @@ static void on_done(struct service_call *c, int rc, const struct bt_err *err)
             (void)sim_fail(s, "key %s was acknowledged, now %s: %s", r->key, bt_code_str(err->code),
                            err->msg);
         r->status = bt_code_http(err->code);
+        r->error_task = c->error_task;
+        (void)bt_strcpy(r->code, sizeof r->code, bt_code_str(err->code));
         free(r->answer);
         r->answer = bt_xasprintf("%s: %s", bt_code_str(err->code), err->msg);
     }
@@ -81,6 +83,8 @@ static void send(struct sim_req *r)
                                .target = {.name = r->target[0] ? r->target : NULL},
                                .args = args,
                                .idem = {.key = r->key, .method = "POST", .path = r->path},
+                               .dry_run = r->dry_run,
+                               .if_match = r->if_match,
                                .done = on_done,
                                .owner = r};
     service_fingerprint(c, "", r->body_hash, strlen(r->body_hash));
@@ -130,10 +134,64 @@ static struct sim_req *action_new(struct sim *s, const char *verb, const char *t
     return r;
 }
 
+struct sim_req *sim_request(struct sim *s, const char *verb, const char *target)
+{
+    return action_new(s, verb, target);
+}
+
+struct sim_req *sim_request_create(struct sim *s, const char *name, const char *tenant,
+                                   const char *plan)
+{
+    return create_new(s, name, tenant, plan);
+}
+
+const char *sim_code(const struct sim_req *r)
+{
+    return r->code;
+}
+
+void sim_send_only(struct sim_req *r)
+{
+    send(r);
+}
+
+struct wait {
+    struct task_wait w;
+    bool over;
+    int state;
+    char code[64];
+};
+
+static void waited(struct task_wait *w, int state, const char *code)
+{
+    struct wait *k = w->owner;
+    k->over = true;
+    k->state = state;
+    (void)bt_strcpy(k->code, sizeof k->code, code);
+}
+
+int sim_wait_task(struct sim_req *r, int64_t ms, char *code)
+{
+    struct sim *s = r->sim;
+    struct wait k = {.w = {.done = waited, .owner = &k}};
+    task_wait_start(&k.w, s->svc.tasks, r->task_id, ms);
+    while (!k.over)
+        sim_run(s, 10);
+    if (code)
+        (void)bt_strcpy(code, 64, k.code);
+    return k.state;
+}
+
 static void wait_for(struct sim_req *r)
 {
     for (int i = 0; r->open && i < 10000; i++)
         sim_run(r->sim, 1);
+}
+
+void sim_send(struct sim_req *r)
+{
+    send(r);
+    wait_for(r);
 }
 
 struct sim_req *sim_create(struct sim *s, const char *name, const char *tenant, const char *plan)
@@ -149,7 +207,7 @@ struct sim_req *sim_do(struct sim *s, const char *verb, const char *target,
 {
     struct sim_req *r = action_new(s, verb, target);
     if (args)
-        r->action = *args;
+        bt_schema_copy(&api_action_schema, args, &r->action);
     send(r);
     wait_for(r);
     return r;

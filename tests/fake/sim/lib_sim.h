@@ -52,6 +52,10 @@ struct sim_req {
     struct sim *sim;
     struct service_call call;
     char key[24], path[96], target[40], body_hash[24];
+    char code[64]; /* of a refusal */
+    bool dry_run;
+    int64_t if_match;
+    int64_t error_task;
     struct api_instance_create create;
     struct api_action action;
     bool is_create, open, lost; /* lost: the controller died before it answered */
@@ -77,6 +81,7 @@ struct sim {
     /* agents */
     struct sim_agent agents[SIM_AGENTS_MAX];
     int n_agents;
+    int pool_len; /* of each host's IPv4 pool, 0 = 28 */
     /* client */
     struct bt_list reqs;
     int n_reqs, n_acked, n_refused, n_replayed, n_lost;
@@ -90,6 +95,19 @@ struct sim {
 
 /** Build it: @agents hosts, plans, pools, image, tenants; everything runs. */
 void sim_init(struct sim *s, uint64_t seed, int agents);
+
+/** As sim_init with IPv4 pools of another length than /28. */
+void sim_init_pools(struct sim *s, uint64_t seed, int agents, int pool_len);
+
+/** The database is lost: the controller dies and starts on an empty one with the same plans, image
+ * and tenants, but without hosts and pools. */
+void sim_wipe(struct sim *s);
+
+/** Plans, image, tenants, location, IPv6 pool into the database at hand. */
+int sim_fill(struct db_tx *tx, void *sim, struct bt_err *err);
+
+/** The IPv4 pool of host @n (from 0), whose row is @host_id. */
+int sim_put_pool(struct db_tx *tx, struct sim *s, int n, int64_t host_id, struct bt_err *err);
 
 /** End it and remove its files. */
 void sim_fini(struct sim *s);
@@ -135,6 +153,22 @@ struct sim_req *sim_create(struct sim *s, const char *name, const char *tenant, 
 /** One verb ("start") on an instance (name or uuid); waits for the answer, not for the task. */
 struct sim_req *sim_do(struct sim *s, const char *verb, const char *target,
                        const struct api_action *args);
+
+/** Wait until the task of @r has ended, at most @ms; its state (enum task_state), -1 = not ended.
+ * @code (may be NULL, 64 bytes) gets its error code. */
+int sim_wait_task(struct sim_req *r, int64_t ms, char *code);
+
+/** A request of the given principal on a target, not yet sent; sim_send sends it and waits. */
+struct sim_req *sim_request(struct sim *s, const char *verb, const char *target);
+struct sim_req *sim_request_create(struct sim *s, const char *name, const char *tenant,
+                                   const char *plan);
+void sim_send(struct sim_req *r);
+
+/** Send without waiting. */
+void sim_send_only(struct sim_req *r);
+
+/** Error code of a refused request ("locked"), "" when it was acknowledged. */
+const char *sim_code(const struct sim_req *r);
 
 /** Free every request. */
 void sim_client_fini(struct sim *s);

@@ -350,10 +350,18 @@ static int put_pool(struct db_tx *tx, const char *name, const char *cidr, int fa
     return rc;
 }
 
-static int put_host(struct db_tx *tx, const struct sim_agent *a, int64_t location,
-                    struct bt_err *err)
+int sim_put_pool(struct db_tx *tx, struct sim *s, int n, int64_t host_id, struct bt_err *err)
 {
-    char name[32], cidr[32];
+    char name[32], cidr[40];
+    int len = s->pool_len ? s->pool_len : 28;
+    (void)snprintf(name, sizeof name, "pool-h%d", n + 1);
+    (void)snprintf(cidr, sizeof cidr, "198.18.%d.0/%d", n, len);
+    return put_pool(tx, name, cidr, 4, host_id, err);
+}
+
+static int put_host(struct db_tx *tx, struct sim *s, int n, int64_t location, struct bt_err *err)
+{
+    const struct sim_agent *a = &s->agents[n];
     struct repo_host_row h = {.name = bt_xstrdup(a->name),
                               .location_id = location,
                               .state = HOST_ONLINE,
@@ -367,18 +375,16 @@ static int put_host(struct db_tx *tx, const struct sim_agent *a, int64_t locatio
     c.not_after = INT64_C(4102444800000);
     if (rc >= 0)
         rc = repo_host_cert_insert(tx, &c, err);
-    (void)snprintf(name, sizeof name, "pool-%s", a->name);
-    (void)snprintf(cidr, sizeof cidr, "198.18.%d.0/28", a->n);
     if (rc >= 0)
-        rc = put_pool(tx, name, cidr, 4, h.id, err);
+        rc = sim_put_pool(tx, s, n, h.id, err);
     repo_host_cert_row_free(&c);
     repo_host_row_free(&h);
     return rc;
 }
 
-static int fill(struct db_tx *tx, void *arg, struct bt_err *err)
+int sim_fill(struct db_tx *tx, void *sim, struct bt_err *err)
 {
-    struct sim *s = arg;
+    (void)sim;
     struct repo_location_row l = {.name = bt_xstrdup("lab")};
     int rc = repo_location_insert(tx, &l, err);
     if (rc >= 0)
@@ -389,15 +395,36 @@ static int fill(struct db_tx *tx, void *arg, struct bt_err *err)
         rc = put_tenants(tx, err);
     if (rc >= 0)
         rc = put_pool(tx, "public6", "2001:db8:1::/48", 6, 0, err);
-    for (int i = 0; rc >= 0 && i < s->n_agents; i++)
-        rc = put_host(tx, &s->agents[i], l.id, err);
     repo_location_row_free(&l);
     return rc;
 }
 
-void sim_init(struct sim *s, uint64_t seed, int agents)
+static int fill_all(struct db_tx *tx, void *arg, struct bt_err *err)
 {
-    *s = (struct sim){.seed = seed, .n_agents = agents};
+    struct sim *s = arg;
+    int rc = sim_fill(tx, s, err);
+    for (int i = 0; rc >= 0 && i < s->n_agents; i++)
+        rc = put_host(tx, s, i, 1, err);
+    return rc;
+}
+
+void sim_wipe(struct sim *s)
+{
+    static const char *const names[] = {"", "-wal", "-shm", ".previous"};
+    char path[220];
+    sim_controller_kill(s);
+    for (size_t i = 0; i < BT_ARRAY_LEN(names); i++) {
+        (void)snprintf(path, sizeof path, "%s/controller.db%s", s->dir, names[i]);
+        (void)unlink(path);
+    }
+    open_db(s);
+    sim_tx(s, sim_fill, s);
+    sim_controller_start(s);
+}
+
+void sim_init_pools(struct sim *s, uint64_t seed, int agents, int pool_len)
+{
+    *s = (struct sim){.seed = seed, .n_agents = agents, .pool_len = pool_len};
     if (!getenv("SIM_LOG"))
         bt_log_level_set((enum bt_level)(BT_ERROR + 1));
     bt_list_init(&s->reqs);
@@ -411,12 +438,17 @@ void sim_init(struct sim *s, uint64_t seed, int agents)
     for (int i = 0; i < agents; i++)
         agent_init(s, i);
     open_db(s);
-    sim_tx(s, fill, s);
+    sim_tx(s, fill_all, s);
     rpc_sim_listen(s->net, accept_agent, s);
     sim_controller_start(s);
     for (int i = 0; i < agents; i++)
         sim_agent_start(&s->agents[i]);
     sim_run(s, 2000);
+}
+
+void sim_init(struct sim *s, uint64_t seed, int agents)
+{
+    sim_init_pools(s, seed, agents, 0);
 }
 
 void sim_fini(struct sim *s)
