@@ -35,7 +35,7 @@ bool rpc_resolve_literal(const char *host, int port, struct rpc_addrs *ret)
 static void on_run(struct bt_work *w)
 {
     struct rpc_resolver *r = BT_CONTAINER_OF(w, struct rpc_resolver, work);
-    r->rc = look_up(r->host, r->port, AI_ADDRCONFIG, &r->found);
+    r->rc = look_up(r->host, r->port, 0, &r->found);
 }
 
 static void on_done(struct bt_work *w, bool cancelled)

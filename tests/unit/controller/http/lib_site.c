@@ -358,15 +358,17 @@ static void make_ca(struct site *s, const char *name)
     put(s, name, ".crt", cert);
 }
 
-static void make_server(struct site *s)
+void site_server_cert(struct site *s, const char *ca_name)
 {
     static const char *const sans[] = {"DNS:localhost", "IP:127.0.0.1", NULL};
-    _cleanup_free_ char *ca_key = get(s, "ca.key"), *ca = get(s, "ca.crt"), *key = NULL,
-                        *cert = NULL;
+    _cleanup_free_ char *key_name = bt_xasprintf("%s.key", ca_name),
+                        *crt_name = bt_xasprintf("%s.crt", ca_name);
+    _cleanup_free_ char *ca_key = get(s, key_name), *ca = get(s, crt_name),
+                        *ours = get(s, "ca.crt"), *key = NULL, *cert = NULL;
     assert_int_equal(bt_x509_key_new(&key, NULL), 0);
     struct bt_x509_issue how = {ca, ca_key, "berthd", bt_utc_ms(bt_clock_real()), 10};
     assert_int_equal(bt_x509_server_new(&how, key, sans, &cert, NULL), 0);
-    _cleanup_free_ char *chain = bt_xasprintf("%s%s", cert, ca);
+    _cleanup_free_ char *chain = bt_xasprintf("%s%s", cert, ours);
     put(s, "server", ".crt", chain);
     put(s, "server", ".key", key);
 }
@@ -398,7 +400,7 @@ void site_start(struct site *s, bool mtls)
     assert_non_null(mkdtemp(s->dir));
     make_ca(s, "ca");
     make_ca(s, "foreign");
-    make_server(s);
+    site_server_cert(s, "ca");
     char cert[128], key[128], ca[128];
     snprintf(cert, sizeof(cert), "%s/server.crt", s->dir);
     snprintf(key, sizeof(key), "%s/server.key", s->dir);

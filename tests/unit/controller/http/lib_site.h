@@ -38,5 +38,9 @@ void site_shell(struct site *s, const char *script);
 /** Turn the loop for @ms. */
 void site_turn(struct site *s, int64_t ms);
 
+/** Make server.crt and .key again: signed by the CA @ca_name ("ca", "foreign"), the site's CA
+ * behind it. */
+void site_server_cert(struct site *s, const char *ca_name);
+
 /** Write DIR/NAME.crt and .key: a client certificate @cn of the site's CA, or of a foreign one. */
 void site_client_cert(struct site *s, const char *name, const char *cn, bool foreign);

@@ -277,7 +277,7 @@ static void descriptors_run_out(void **state)
     int64_t before = cpu_ms();
     site_client(s, "descriptors_run_out");
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
-    assert_true(cpu_ms() - before < 1500);
+    assert_true(cpu_ms() - before < 1000);
 }
 
 /* ---- certificates ---- */
