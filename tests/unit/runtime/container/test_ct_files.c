@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -27,7 +28,7 @@ struct guest {
 static int setup(void **state)
 {
     struct guest *g = bt_xcalloc(1, sizeof *g);
-    (void)strcpy(g->top, "/tmp/ct_files.XXXXXX");
+    (void)snprintf(g->top, sizeof g->top, "/tmp/ct_files.XXXXXX");
     assert_non_null(mkdtemp(g->top));
     assert_int_equal(chmod(g->top, 0755), 0);
     /* The tester's own ids: a test needs no root for them. */
