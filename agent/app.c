@@ -45,7 +45,18 @@ struct app {
     struct link *link;
     struct job *job;
     char *url, *cert_file, *key_file, *ca_file;
-    struct bt_err err; /* why the start failed, when it did on the loop */
+    struct app_doctor *doctor; /* under way; NULL = none */
+    struct sys_rows findings;  /* of the last look at the network */
+    struct bt_err err;         /* why the start failed, when it did on the loop */
+};
+
+/* One look at the kernel's network; several who ask meanwhile get an older answer. */
+struct app_doctor {
+    struct app *app;
+    struct net_check check;
+    struct sys_rows specs; /* struct net_port_spec */
+    void (*done)(void *arg);
+    void *arg;
 };
 
 static int read_url(struct app *a, struct bt_err *err)
@@ -116,8 +127,68 @@ static void figures(void *ctx, struct link_renew *ret)
 static void doctor(void *ctx, struct link_doctor *out)
 {
     const struct app *a = ctx;
-    if (!a->conf->driver_fake)
-        host_sysctl_check(a->sys, out);
+    if (a->conf->driver_fake)
+        return;
+    host_sysctl_check(a->sys, out);
+    SYS_ROWS_FOREACH(struct net_finding, f, &a->findings) {
+        struct link_doctor_finding *row = bt_arr_push(&out->findings, sizeof *row);
+        row->kind = f->kind;
+        row->object = bt_xstrdup(f->object);
+        row->expected = bt_xstrdup(f->expected);
+        row->found = bt_xstrdup(f->found);
+        row->fix = bt_xstrdup("start the instance again, or restart the agent");
+    }
+}
+
+static void on_inspected(struct net_check *c, int rc, const struct bt_err *err)
+{
+    struct app_doctor *d = c->owner;
+    struct app *a = d->app;
+    sys_rows_fini(&a->findings);
+    a->findings = c->findings;
+    if (rc < 0) {
+        struct net_finding *f = sys_rows_push(&a->findings, sizeof *f);
+        f->kind = DOCTOR_LINK;
+        (void)bt_strcpy(f->object, sizeof f->object, "network");
+        (void)bt_strcpy(f->expected, sizeof f->expected, "readable");
+        (void)bt_strcpy(f->found, sizeof f->found, err->msg);
+    }
+    a->doctor = NULL;
+    sys_rows_fini(&d->specs);
+    if (d->done)
+        d->done(d->arg);
+    free(d);
+}
+
+/* Ports of what runs must be there; those of stopped instances may be. */
+static void wanted_ports(struct app *a, struct sys_rows *ret)
+{
+    struct job_view v;
+    size_t pos = 0;
+    while (job_next(a->job, &pos, &v)) {
+        struct net_port_spec spec;
+        bool runs = v.state == INSTANCE_RUNNING || v.state == INSTANCE_PAUSED;
+        if (v.spec->nics.len == 0 || (!runs && !net_port_known(a->net, v.uuid, 0)))
+            continue;
+        if (!v.row->trashed_at && net_port_spec_from(v.spec, 0, &spec, NULL) >= 0)
+            *(struct net_port_spec *)sys_rows_push(ret, sizeof spec) = spec;
+    }
+}
+
+static void inspect(void *ctx, void (*done)(void *arg), void *arg)
+{
+    struct app *a = ctx;
+    if (a->conf->driver_fake || a->doctor) {
+        done(arg);
+        return;
+    }
+    struct app_doctor *d = bt_xcalloc(1, sizeof *d);
+    *d = (struct app_doctor){.app = a, .done = done, .arg = arg};
+    wanted_ports(a, &d->specs);
+    d->check = (struct net_check){
+        .specs = d->specs.items, .n_specs = d->specs.len, .done = on_inspected, .owner = d};
+    a->doctor = d;
+    net_check_start(a->net, &d->check);
 }
 
 /* ---- journal, jobs, link ---- */
@@ -150,7 +221,8 @@ static int open_link(struct app *a, struct bt_err *err)
         .drivers = {[DRIVER_CONTAINER] = a->driver,
                     [DRIVER_KVM] = a->conf->driver_fake ? a->driver : NULL},
         .ids = {a->conf->id_base, a->conf->id_count},
-        .host = {.facts = facts, .figures = figures, .doctor = doctor, .ctx = a},
+        .host =
+            {.facts = facts, .figures = figures, .doctor = doctor, .inspect = inspect, .ctx = a},
         .cert = &a->cert_ops,
     };
     a->link = link_new(&lc);
@@ -343,6 +415,10 @@ static void finish(struct app *a)
     if (a->driver)
         a->driver->ops->free(a->driver);
     link_free(a->link);
+    if (a->doctor) {
+        free(a->doctor->arg);
+        a->doctor->done = NULL;
+    }
     job_free(a->job);
     app_cert_fini(&a->cert);
     if (a->client) {
@@ -350,6 +426,7 @@ static void finish(struct app *a)
         bt_loop_run(a->loop);
     }
     db_close(a->db);
+    sys_rows_fini(&a->findings);
     net_free(a->net);
     image_store_free(a->images);
     storage_free(a->storage);

@@ -24,6 +24,9 @@ struct link_host_ops {
     void (*facts)(void *ctx, struct link_host *ret);    /* without drivers */
     void (*figures)(void *ctx, struct link_renew *ret); /* without clock and instances */
     void (*doctor)(void *ctx, struct link_doctor *out); /* more findings; may be NULL */
+    /* Look at the kernel before doctor() is asked: @done once, also inside; never after
+     * link_free (then @arg is freed). NULL = nothing to wait for. */
+    void (*inspect)(void *ctx, void (*done)(void *arg), void *arg);
     void *ctx;
 };
 

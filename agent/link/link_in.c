@@ -131,9 +131,18 @@ static void on_confirm(struct frame_in *f)
                 (struct job_from){.session = f->link->session, .id = f->env->id});
 }
 
-static void on_doctor(struct frame_in *f)
+/* A question that waits for the host to look at its kernel. */
+struct doctor_ask {
+    struct link *link;
+    int64_t session, id;
+};
+
+static void answer_doctor(void *arg)
 {
-    struct link *l = f->link;
+    _cleanup_free_ struct doctor_ask *ask = arg;
+    struct link *l = ask->link;
+    if (ask->session != l->session)
+        return; /* who asked is gone */
     struct check_instance *all = bt_xcalloc(job_count(l->job) + 1, sizeof *all);
     struct link_doctor out = {0};
     struct job_view v;
@@ -149,9 +158,20 @@ static void on_doctor(struct frame_in *f)
                                      .more = l->cfg.host.doctor,
                                      .ctx = l->cfg.host.ctx},
               &out);
-    (void)link_send(l, &(struct link_frame){LINK_OP_DOCTOR, f->env->id, &link_doctor_schema, &out});
+    (void)link_send(l, &(struct link_frame){LINK_OP_DOCTOR, ask->id, &link_doctor_schema, &out});
     bt_schema_free(&link_doctor_schema, &out);
     free(all);
+}
+
+static void on_doctor(struct frame_in *f)
+{
+    struct link *l = f->link;
+    struct doctor_ask *ask = bt_xcalloc(1, sizeof *ask);
+    *ask = (struct doctor_ask){l, l->session, f->env->id};
+    if (l->cfg.host.inspect)
+        l->cfg.host.inspect(l->cfg.host.ctx, answer_doctor, ask);
+    else
+        answer_doctor(ask);
 }
 
 static void on_stream_open(struct frame_in *f)
