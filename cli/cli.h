@@ -223,6 +223,10 @@ int cli_doctor(struct cli *c, const struct cli_cmd *cmd, const struct cli_args *
 int cli_task_wait_cmd(struct cli *c, const struct cli_cmd *cmd, const struct cli_args *a,
                       struct bt_err *err);
 
+/** `host adopt`: waits until the host has come back (15 s at most). */
+int cli_host_adopt(struct cli *c, const struct cli_cmd *cmd, const struct cli_args *a,
+                   struct bt_err *err);
+
 /** `berth instance set`: PATCH of the object, then a resize when limits or the plan are given. */
 int cli_instance_set(struct cli *c, const struct cli_cmd *cmd, const struct cli_args *a,
                      struct bt_err *err);

@@ -8,6 +8,9 @@
 #include "common/base/mem.h"
 #include "common/base/str.h"
 
+#define ADOPT_LOOKS 75
+#define ADOPT_LOOK_MS 200
+
 static int parse_answer(struct cli_answer *answer, struct bt_doc **ret, struct bt_err *err)
 {
     int rc = bt_doc_parse(answer->body.data ? answer->body.data : "", answer->body.len, ret, err);
@@ -171,6 +174,34 @@ int cli_task_wait_cmd(struct cli *c, const struct cli_cmd *cmd, const struct cli
     show.method = "GET";
     show.out = OUT_OBJECT;
     return cli_run(c, &show, a, err);
+}
+
+/* An adopted host comes back by itself, with all that it has: what is printed can be used. */
+int cli_host_adopt(struct cli *c, const struct cli_cmd *cmd, const struct cli_args *a,
+                   struct bt_err *err)
+{
+    struct bt_doc *d = NULL;
+    _cleanup_buf_ struct bt_buf path = BT_BUF(1024);
+    char host[64];
+    int64_t id = 0;
+    int rc = cli_path(cmd, a, &path, err);
+    if (rc >= 0)
+        rc = post(c, "POST", path.data, "{}", &d, err);
+    if (rc >= 0 && !bt_doc_int(bt_doc_at(d, "id"), &id))
+        rc = bt_fail(err, BT_E_PROTOCOL, "the answer has no host");
+    (void)snprintf(host, sizeof host, "/hosts/%lld", (long long)id);
+    for (int i = 0; rc >= 0 && !c->no_wait && i < ADOPT_LOOKS; i++) {
+        const char *state = bt_doc_str(bt_doc_at(d, "state"));
+        if (!state || strcmp(state, "unreachable") != 0)
+            break;
+        (void)usleep(ADOPT_LOOK_MS * 1000);
+        bt_doc_free(TAKE_PTR(d));
+        rc = post(c, "GET", host, NULL, &d, err);
+    }
+    if (rc >= 0)
+        cli_print_object(c, cmd, d);
+    bt_doc_free(d);
+    return rc;
 }
 
 static bool has_body(const struct cli_args *a, bool limits)

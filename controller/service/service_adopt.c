@@ -71,15 +71,13 @@ static int let_in(struct db_tx *tx, struct service_call *c, struct repo_host_row
     struct repo_event_new e = {
         .type = "host.adopted", .resource_type = "host", .resource_id = h->id};
     int rc = service_adopt_mark_orphans(tx, h->id, err);
-    h->state = HOST_ONLINE;
+    h->state = HOST_UNREACHABLE; /* until it has come back with its inventory */
     if (rc >= 0)
         rc = repo_host_update(tx, h, err);
     if (rc >= 0)
         rc = repo_alarm_clear(tx, &a, NULL, err);
     if (rc >= 0)
         rc = service_host_sched_refresh(tx, c->svc, h->id, err);
-    /* It gets nothing before it has come back with its inventory. */
-    service_host_sched_silent(tx, c->svc, h->id, true);
     return rc < 0 ? rc : service_event(tx, c, &e, err);
 }
 
