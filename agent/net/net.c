@@ -41,13 +41,10 @@ static void port_free(struct net_port *p)
     free(p);
 }
 
-void net_free(struct net *net)
+static void destroy(struct net *net)
 {
-    if (!net)
-        return;
     size_t pos = 0;
     assert(!net->change_run && !net->trash_op && bt_list_empty(&net->changes));
-    bt_timer_stop(&net->trash_timer);
     for (struct net_port *p = bt_map_next(&net->ports, &pos); p; p = bt_map_next(&net->ports, &pos))
         port_free(p);
     bt_map_fini(&net->ports);
@@ -57,6 +54,30 @@ void net_free(struct net *net)
     free(net->mgmt);
     free(net->rules);
     free(net);
+}
+
+void net_use(struct net *net)
+{
+    net->users++;
+}
+
+void net_unuse(struct net *net)
+{
+    assert(net->users > 0);
+    net->users--;
+    if (net->closing && net->users == 0)
+        destroy(net);
+}
+
+void net_free(struct net *net)
+{
+    if (!net)
+        return;
+    bt_timer_stop(&net->trash_timer);
+    net->closing = true;
+    net_use(net);
+    net_change_cancel(net);
+    net_unuse(net);
 }
 
 /* ---- ports ---- */
@@ -139,6 +160,7 @@ static void trash_done(struct sys_op *op, int rc, const struct bt_err *err)
     net->trash_op = NULL;
     if (net->trash_again)
         net_trash_soon(net);
+    net_unuse(net);
 }
 
 static void trash_due(struct bt_timer *timer)
@@ -150,11 +172,14 @@ static void trash_due(struct bt_timer *timer)
     t->op.done = trash_done;
     net->trash_op = t;
     net->trash_again = false;
+    net_use(net);
     sys_op_start(net->sys, SYS_Q_LINK, &t->op);
 }
 
 void net_trash_soon(struct net *net)
 {
+    if (net->closing)
+        return;
     if (net->trash_op)
         net->trash_again = true;
     else if (!bt_timer_running(&net->trash_timer))

@@ -39,7 +39,11 @@ struct net_config {
 /** A network that knows nothing yet; everything in @config is copied. Call net_setup_start next. */
 struct net *net_new(struct sys *sys, const struct net_config *config);
 
-/** Free; all operations must have ended. The kernel keeps what it has. NULL is fine. */
+/**
+ * Free. Operations in flight end without their callbacks (their structs may go at once), at the
+ * latest when the queues of @sys stop: free the network first. The kernel keeps what it has. NULL
+ * is fine.
+ */
 void net_free(struct net *net);
 
 struct net_setup {

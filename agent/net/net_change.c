@@ -163,7 +163,8 @@ static void run_done(struct sys_op *op, int rc, const struct bt_err *err)
     struct net_change_run *r = BT_CONTAINER_OF(op, struct net_change_run, op);
     struct net *net = r->net;
     net->change_run = NULL;
-    next_run(net);
+    if (!net->closing)
+        next_run(net);
     for (struct bt_list *e = bt_list_pop(&r->changes); e; e = bt_list_pop(&r->changes)) {
         struct net_change *c = BT_CONTAINER_OF(e, struct net_change, link);
         if (rc < 0)
@@ -172,6 +173,7 @@ static void run_done(struct sys_op *op, int rc, const struct bt_err *err)
             c->done(c, c->rc, &c->err);
     }
     free(r);
+    net_unuse(net);
 }
 
 static void next_run(struct net *net)
@@ -191,7 +193,18 @@ static void next_run(struct net *net)
         r->n++;
     }
     net->change_run = r;
+    net_use(net);
     sys_op_start(net->sys, SYS_Q_NFT, &r->op);
+}
+
+void net_change_cancel(struct net *net)
+{
+    struct bt_err why = BT_ERR_INIT;
+    int rc = bt_fail(&why, BT_E_CANCELLED, "the network closes");
+    for (struct bt_list *e = bt_list_pop(&net->changes); e; e = bt_list_pop(&net->changes)) {
+        struct net_change *c = BT_CONTAINER_OF(e, struct net_change, link);
+        c->done(c, rc, &why);
+    }
 }
 
 void net_change_start(struct net *net, struct net_change *c)

@@ -250,13 +250,17 @@ static void compare(const struct check *c, struct sys_rows *ret)
 
 static void finish(struct check *c, int rc, const struct bt_err *err)
 {
+    struct net *net = c->net;
     struct net_check *owner = c->owner;
     struct bt_err copy = rc < 0 ? *err : BT_ERR_INIT;
-    if (rc == 0)
+    if (rc == 0 && !net->closing)
         compare(c, &owner->findings);
-    owner->impl = NULL;
     check_free(c);
-    owner->done(owner, rc, &copy);
+    if (!net->closing) {
+        owner->impl = NULL;
+        owner->done(owner, rc, &copy);
+    }
+    net_unuse(net);
 }
 
 static int link_run(struct sys_op *op, struct bt_err *err)
@@ -291,7 +295,7 @@ static int nft_run(struct sys_op *op, struct bt_err *err)
 static void nft_done(struct sys_op *op, int rc, const struct bt_err *err)
 {
     struct check *c = BT_CONTAINER_OF(op, struct check, op);
-    if (rc < 0) {
+    if (rc < 0 || c->net->closing) {
         finish(c, rc, err);
         return;
     }
@@ -306,6 +310,7 @@ void net_check_start(struct net *net, struct net_check *check)
     assert(!check->impl);
     check->findings = (struct sys_rows){0};
     check->impl = c;
+    net_use(net);
     c->net = net;
     c->owner = check;
     (void)bt_strcpy(c->version, sizeof c->version, net->version);

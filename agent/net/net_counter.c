@@ -10,6 +10,7 @@
 /* All counters, in one dump; two of them make a row. */
 struct reading {
     struct sys_op op;
+    struct net *net;
     struct net_counters *owner;
     struct sys_rows found; /* struct sys_nft_counter */
 };
@@ -48,21 +49,31 @@ static void add(struct bt_map *index, struct sys_rows *rows, const struct sys_nf
     }
 }
 
+static void tell(struct net_counters *owner, const struct sys_rows *found)
+{
+    struct bt_map index = BT_MAP_INIT;
+    SYS_ROWS_FOREACH(struct sys_nft_counter, c, found)
+        add(&index, &owner->rows, c);
+    bt_map_fini(&index);
+    if (owner->rows.len > 1)
+        qsort(owner->rows.items, owner->rows.len, sizeof(struct net_counter), cmp_row);
+}
+
 static void read_done(struct sys_op *op, int rc, const struct bt_err *err)
 {
     struct reading *r = BT_CONTAINER_OF(op, struct reading, op);
+    struct net *net = r->net;
     struct net_counters *owner = r->owner;
     struct bt_err copy = rc < 0 ? *err : BT_ERR_INIT;
-    struct bt_map index = BT_MAP_INIT;
-    SYS_ROWS_FOREACH(struct sys_nft_counter, c, &r->found)
-        add(&index, &owner->rows, c);
-    bt_map_fini(&index);
+    if (!net->closing) {
+        tell(owner, &r->found);
+        owner->impl = NULL;
+    }
     sys_rows_fini(&r->found);
     free(r);
-    if (owner->rows.len > 1)
-        qsort(owner->rows.items, owner->rows.len, sizeof(struct net_counter), cmp_row);
-    owner->impl = NULL;
-    owner->done(owner, rc, &copy);
+    if (!net->closing)
+        owner->done(owner, rc, &copy);
+    net_unuse(net);
 }
 
 void net_counters_start(struct net *net, struct net_counters *c)
@@ -71,6 +82,8 @@ void net_counters_start(struct net *net, struct net_counters *c)
     assert(!c->impl);
     c->rows = (struct sys_rows){0};
     c->impl = r;
+    net_use(net);
+    r->net = net;
     r->owner = c;
     r->op.run = read_run;
     r->op.done = read_done;

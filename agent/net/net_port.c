@@ -23,7 +23,8 @@ struct running {
     struct net *net;
     struct net_port_op *owner;
     enum verb verb;
-    struct net_port *port;
+    char name[BT_PORT_LEN + 1];
+    struct net_port *port; /* loop only */
     struct net_change change;
     struct sys_op op;
     /* of the link thread while op runs */
@@ -39,16 +40,21 @@ struct running {
 
 static void finish(struct running *r, int rc, const struct bt_err *err)
 {
+    struct net *net = r->net;
     struct net_port_op *owner = r->owner;
     struct bt_err copy = rc < 0 && err ? *err : BT_ERR_INIT;
-    owner->traffic = r->change.traffic;
-    owner->impl = NULL;
+    if (!net->closing) {
+        owner->traffic = r->change.traffic;
+        owner->impl = NULL;
+    }
     net_change_fini(&r->change);
     net_want_fini(&r->want);
     net_stale_fini(&r->stale);
     sys_rows_fini(&r->bridge.gateways);
     free(r);
-    owner->done(owner, rc, &copy);
+    if (!net->closing)
+        owner->done(owner, rc, &copy);
+    net_unuse(net);
 }
 
 static void finish_posted(struct bt_post *p)
@@ -81,7 +87,7 @@ static int link_run(struct sys_op *op, struct bt_err *err)
         return rc < 0 ? rc : net_kernel_open(s, &r->want, err);
     case CUT: {
         struct bt_err why = BT_ERR_INIT;
-        rc = s->link->set_up(s, r->owner->port, false, &why);
+        rc = s->link->set_up(s, r->name, false, &why);
         if (rc == -BT_E_NOT_FOUND)
             return 0;
         if (rc < 0 && err)
@@ -90,7 +96,7 @@ static int link_run(struct sys_op *op, struct bt_err *err)
     }
     case REMOVE:
         rc = net_kernel_stale(s, &r->stale, err);
-        return rc < 0 ? rc : s->link->trash(s, r->owner->port, err);
+        return rc < 0 ? rc : s->link->trash(s, r->name, err);
     }
     return rc;
 }
@@ -110,7 +116,7 @@ static void link_done(struct sys_op *op, int rc, const struct bt_err *err)
         r->net->bridge_made[r->port->bridge] = true;
     }
     if (rc == 0 && r->verb == REMOVE) {
-        net_port_forget(r->net, r->owner->port);
+        net_port_forget(r->net, r->name);
         net_trash_soon(r->net);
     }
     finish(r, rc, err);
@@ -119,7 +125,7 @@ static void link_done(struct sys_op *op, int rc, const struct bt_err *err)
 static void change_done(struct net_change *c, int rc, const struct bt_err *err)
 {
     struct running *r = BT_CONTAINER_OF(c, struct running, change);
-    if (rc < 0) {
+    if (rc < 0 || r->net->closing) {
         finish(r, rc, err);
         return;
     }
@@ -134,6 +140,7 @@ static struct running *begin(struct net *net, struct net_port_op *op, enum verb 
 {
     struct running *r = bt_xcalloc(1, sizeof *r);
     assert(!op->impl);
+    net_use(net);
     r->net = net;
     r->owner = op;
     r->verb = verb;
@@ -146,6 +153,7 @@ static struct running *begin(struct net *net, struct net_port_op *op, enum verb 
     }
     bt_port_name(op->spec.uuid, op->spec.nic, op->port);
     net_peer_name(op->spec.uuid, op->spec.nic, op->peer);
+    (void)bt_strcpy(r->name, sizeof r->name, op->port);
     (void)bt_strcpy(r->change.port, sizeof r->change.port, op->port);
     r->port = bt_map_find(&net->ports, op->port);
     return r;
@@ -232,7 +240,7 @@ static int plan_ensure(struct running *r)
         rc = check_others(net, &r->want, &r->err);
     if (rc < 0)
         return rc;
-    r->port = net_port_get(net, r->owner->port);
+    r->port = net_port_get(net, r->name);
     if (r->port->bridge < 0)
         net_port_place(net, r->port, n);
     r->make_bridge = !net->bridge_made[n];

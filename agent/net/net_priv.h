@@ -58,6 +58,9 @@ struct net {
     struct bt_timer trash_timer;
     struct net_trash *trash_op;
     bool trash_again;
+    /* operations in flight; a network that is freed meanwhile goes with the last of them */
+    size_t users;
+    bool closing;
 };
 
 /* ---- net_want.c ---- */
@@ -178,6 +181,9 @@ struct net_change {
     struct bt_err err;
 };
 
+/** End every change that waits, with CANCELLED (the network closes). */
+void net_change_cancel(struct net *net);
+
 /** Queue a change; its rows stay its own. */
 void net_change_start(struct net *net, struct net_change *c);
 
@@ -197,6 +203,12 @@ void net_port_place(struct net *net, struct net_port *p, int n);
 
 /** The first bridge with room. Errors: NO_CAPACITY. */
 int net_bridge_pick(const struct net *net, int *ret, struct bt_err *err);
+
+/** An operation begins. */
+void net_use(struct net *net);
+
+/** It has ended; its owner was told unless net->closing. @net may be gone afterwards. */
+void net_unuse(struct net *net);
 
 /** Delete removed pairs soon, together. */
 void net_trash_soon(struct net *net);

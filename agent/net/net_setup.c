@@ -42,11 +42,15 @@ static void setup_free(struct setup *su)
 
 static void finish(struct setup *su, int rc, const struct bt_err *err)
 {
+    struct net *net = su->net;
     struct net_setup *owner = su->owner;
     struct bt_err copy = rc < 0 ? *err : BT_ERR_INIT;
-    owner->impl = NULL;
     setup_free(su);
-    owner->done(owner, rc, &copy);
+    if (!net->closing) {
+        owner->impl = NULL;
+        owner->done(owner, rc, &copy);
+    }
+    net_unuse(net);
 }
 
 /* ---- learn ---- */
@@ -265,7 +269,7 @@ static int link_run(struct sys_op *op, struct bt_err *err)
 static void link_done(struct sys_op *op, int rc, const struct bt_err *err)
 {
     struct setup *su = BT_CONTAINER_OF(op, struct setup, op);
-    if (rc < 0) {
+    if (rc < 0 || su->net->closing) {
         finish(su, rc, err);
         return;
     }
@@ -288,7 +292,7 @@ static int nft_run(struct sys_op *op, struct bt_err *err)
 static void nft_done(struct sys_op *op, int rc, const struct bt_err *err)
 {
     struct setup *su = BT_CONTAINER_OF(op, struct setup, op);
-    if (rc < 0) {
+    if (rc < 0 || su->net->closing) {
         finish(su, rc, err);
         return;
     }
@@ -301,6 +305,7 @@ void net_setup_start(struct net *net, struct net_setup *setup)
 {
     struct setup *su = bt_xcalloc(1, sizeof *su);
     assert(!setup->impl);
+    net_use(net);
     su->net = net;
     su->owner = setup;
     su->prefix = bt_xstrdup(net->prefix);

@@ -21,7 +21,7 @@ struct sys;
 #define SYS_MAC_LEN 6
 #define SYS_MAC_STR_MAX 18
 
-/* Links put into this group wait for one batched delete (docs/decisions/0022). */
+/* Links put into this group wait for one batched delete (docs/decisions/0022-netlink.md). */
 #define SYS_LINK_GROUP_TRASH 0x62740001u
 
 struct sys_link_port {

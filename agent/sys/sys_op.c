@@ -29,7 +29,9 @@ static void op_submit(struct sys_op *op)
     op->work.run = op_run;
     op->work.done = op_done;
     op->work.key = op->key;
-    op->rc = bt_pool_submit(op->sys->pools[op->queue], &op->work, &op->err);
+    struct bt_pool *pool = op->sys->pools[op->queue];
+    op->rc = pool ? bt_pool_submit(pool, &op->work, &op->err)
+                  : bt_fail(&op->err, BT_E_CANCELLED, "the agent ends");
     if (op->rc == 0)
         return;
     op->work.post.cb = op_refused;

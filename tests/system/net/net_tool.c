@@ -365,9 +365,8 @@ int main(void)
     }
     bt_timer_init(&t.timer, t.loop, slept);
     bt_loop_run(t.loop);
-    /* The queues end first: what still runs calls back into net. */
-    sys_real_free(t.sys);
     net_free(t.net);
+    sys_real_free(t.sys);
     bt_loop_free(t.loop);
     bt_buf_fini(&t.line);
     return 0;

@@ -306,6 +306,43 @@ static void guilty_alone(void **state)
     assert_int_equal(lib_net_check(n, specs, N), 0);
 }
 
+static void never(struct net_port_op *op, int rc, const struct bt_err *err)
+{
+    (void)op;
+    (void)rc;
+    (void)err;
+    fail_msg("a callback after net_free");
+}
+
+/* The agent ends in the middle: whatever is in flight ends without a word to its owner. */
+static void freed_in_flight(void **state)
+{
+    struct lib_net *n = *state;
+    for (int ms = 0; ms < 60; ms += 5) {
+        struct net_port_op *ops = bt_xcalloc(4, sizeof *ops);
+        struct net_port_spec s = lib_net_spec(1);
+        n->sys->latency_ms = 10;
+        for (int i = 0; i < 4; i++) {
+            ops[i] = (struct net_port_op){.spec = lib_net_spec(i + 1), .done = never};
+            net_port_ensure_start(n->net, &ops[i]);
+        }
+        if (ms < 20)
+            bt_loop_run_until(n->loop, bt_mono_ms(bt_loop_clock(n->loop)) + ms);
+        lib_net_restart(n); /* frees while they run */
+        free(ops);
+        n->sys->latency_ms = 0;
+        lib_net_settle_all(n);
+        assert_int_equal(lib_net_setup(n).rc, 0);
+        assert_int_equal(lib_net_ensure(n, &s).rc, 0);
+        for (int i = 0; i < 4; i++) {
+            s = lib_net_spec(i + 1);
+            assert_int_equal(lib_net_remove(n, &s).rc, 0);
+        }
+        lib_net_settle_all(n);
+        assert_int_equal(lib_net_check(n, NULL, 0), 0);
+    }
+}
+
 int main(void)
 {
 #define NET_TEST(name) cmocka_unit_test_setup_teardown(name, open_net, close_net)
@@ -323,6 +360,7 @@ int main(void)
         NET_TEST(bridges_hold_250),
         NET_TEST(together),
         NET_TEST(guilty_alone),
+        NET_TEST(freed_in_flight),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
