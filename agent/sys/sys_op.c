@@ -30,10 +30,13 @@ static void op_submit(struct sys_op *op)
     op->work.done = op_done;
     op->work.key = op->key;
     struct bt_pool *pool = op->sys->pools[op->queue];
-    op->rc = pool ? bt_pool_submit(pool, &op->work, &op->err)
-                  : bt_fail(&op->err, BT_E_CANCELLED, "the agent ends");
-    if (op->rc == 0)
-        return;
+    struct bt_err why = BT_ERR_INIT;
+    int rc = pool ? bt_pool_submit(pool, &op->work, &why)
+                  : bt_fail(&why, BT_E_CANCELLED, "the agent ends");
+    if (rc == 0)
+        return; /* the worker may have it already: hands off */
+    op->rc = rc;
+    op->err = why;
     op->work.post.cb = op_refused;
     bt_loop_post(op->sys->loop, &op->work.post);
 }
