@@ -156,6 +156,11 @@ static int take_fds(struct stream *s, struct container_call *c, int64_t n, struc
     }
     if (s->fds[OUT] < 0 || s->fds[IN] < 0)
         return bt_fail(err, BT_E_HELPER, "the helper handed over no terminal");
+    /* The loop must never wait for a command that reads slowly. */
+    for (int i = 0; i < N_FDS; i++) {
+        if (s->fds[i] >= 0 && fcntl(s->fds[i], F_SETFL, O_NONBLOCK) < 0)
+            return bt_fail_errno(err, errno, "fcntl");
+    }
     return 0;
 }
 
