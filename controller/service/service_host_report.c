@@ -7,6 +7,7 @@
 #include "controller/service/service_host_link.h"
 #include "controller/service/service_host_sched.h"
 #include "controller/service/service_spec.h"
+#include "controller/service/service_trash.h"
 #include "db/repo/repo_alarm.h"
 #include "db/repo/repo_journal.h"
 
@@ -36,13 +37,17 @@ static bool take_guest(struct repo_instance_row *row, const struct link_item *it
     bool off = item->desired_by == DESIRED_BY_GUEST && item->desired == DESIRED_STOPPED &&
                row->desired == DESIRED_RUNNING;
     bool thawed = row->paused && !item->paused; /* a pause does not outlive the run it froze */
+    /* The host's own trash time may be longer than ours. */
+    bool later = row->trashed_at && item->trashed && item->purge_at > row->delete_at;
     if (off) {
         row->desired = DESIRED_STOPPED;
         row->desired_by = DESIRED_BY_GUEST;
     }
     if (thawed)
         row->paused = false;
-    return off || thawed;
+    if (later)
+        row->delete_at = item->purge_at;
+    return off || thawed || later;
 }
 
 static int write_seen(struct db_tx *tx, struct repo_instance_row *row, const struct link_item *item,
@@ -119,6 +124,21 @@ static int take_result(struct db_tx *tx, struct service *svc, const struct link_
     return task_end(svc->tasks, tx, l->task_id, &t, out, err);
 }
 
+/* The host has emptied its trash by its own clock. */
+static int host_purged(struct db_tx *tx, struct service *svc, const struct link_item *item,
+                       struct agentlink_out *out, struct bt_err *err)
+{
+    _cleanup_(repo_instance_row_free) struct repo_instance_row row = {0};
+    if (item->state != INSTANCE_DELETED || item->trashed)
+        return 0;
+    int rc = repo_instance_get_by_uuid(tx, item->uuid, &row, err);
+    if (rc == -BT_E_NOT_FOUND)
+        return 0;
+    if (rc < 0 || !row.trashed_at || row.purged_at || row.locked_by)
+        return rc; /* a task that is open ends it */
+    return service_trash_purged(tx, svc, row.id, "instance.purged", out, err);
+}
+
 /* A change that was made while a task held the instance goes out now. */
 static int catch_up(struct db_tx *tx, const struct link_item *item, struct agentlink_out *out,
                     struct bt_err *err)
@@ -193,6 +213,8 @@ static int take(struct db_tx *tx, struct service *svc, int64_t host_id, const st
         rc = take_result(tx, svc, r, out, err);
     if (rc >= 0 && r->kind == REPORT_EVENT)
         rc = take_event(tx, host_id, r, out, err);
+    if (rc >= 0 && r->item)
+        rc = host_purged(tx, svc, r->item, out, err);
     if (rc >= 0 && r->item)
         rc = catch_up(tx, r->item, out, err);
     return rc;

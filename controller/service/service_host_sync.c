@@ -169,9 +169,11 @@ static int finish_purge(struct db_tx *tx, struct repo_instance_row *row,
         .host_id = row->host_id,
         .reason = bt_xstrdup("purged"),
         .actor = bt_xstrdup("system:sync"),
-        .purge_at = db_tx_now_ms(tx)};
+        .purge_at = SERVICE_PURGE_NOW};
     int rc = repo_tombstone_insert(tx, &t, err);
-    if (rc < 0 && rc != -BT_E_EXISTS)
+    if (rc == -BT_E_EXISTS)
+        rc = repo_tombstone_set_purge_at(tx, row->uuid, SERVICE_PURGE_NOW, err);
+    if (rc < 0)
         return rc;
     rc = repo_instance_raise_generation(tx, row->id, item->generation, &row->generation, err);
     row->desired = DESIRED_DELETED;

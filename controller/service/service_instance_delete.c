@@ -72,7 +72,7 @@ int service_trash_row(struct db_tx *tx, struct repo_instance_row *row, const cha
         return rc;
     if (!row->trashed_at)
         row->trashed_at = db_tx_now_ms(tx);
-    row->delete_at = purge_at;
+    row->delete_at = purge_at == SERVICE_PURGE_NOW ? db_tx_now_ms(tx) : purge_at;
     row->desired = DESIRED_DELETED;
     row->desired_by = DESIRED_BY_USER;
     row->paused = false;
@@ -116,7 +116,7 @@ static int change_purge(struct db_tx *tx, struct service_verb_run *v, struct bt_
     if (rc < 0)
         return rc;
     return service_trash_row(tx, &v->row, v->c->who.name, a->text ? a->text : "purged",
-                             db_tx_now_ms(tx), err);
+                             SERVICE_PURGE_NOW, err);
 }
 
 static int delete (struct db_tx *tx, struct service_call *c, struct bt_err *err)

@@ -122,7 +122,7 @@ static int create_to_trash(struct db_tx *tx, struct service *svc, const struct r
     int rc = repo_instance_get(tx, t->instance_id, &row, err);
     if (rc < 0 || row.trashed_at)
         return rc;
-    rc = service_trash_row(tx, &row, "system:create", "create failed", db_tx_now_ms(tx), err);
+    rc = service_trash_row(tx, &row, "system:create", "create failed", SERVICE_PURGE_NOW, err);
     if (rc >= 0)
         rc = repo_instance_update_spec(tx, &row, err);
     if (rc >= 0 && row.host_id)

@@ -143,7 +143,7 @@ static int put_tombstone(struct db_tx *tx, const struct repo_instance_row *row,
     s->tombstone->reason = bt_xstrdup(t.reason);
     s->tombstone->created_at = t.created_at;
     s->tombstone->purge_at = t.purge_at;
-    s->tombstone->purge_now = t.purge_at <= db_tx_now_ms(tx);
+    s->tombstone->purge_now = t.purge_at == SERVICE_PURGE_NOW;
     return 0;
 }
 

@@ -9,6 +9,9 @@
 
 /* From rows to what an agent is told. */
 
+/* purge_at of a tombstone that does not wait for the end of the trash time. */
+#define SERVICE_PURGE_NOW 0
+
 /* Arguments of a task, as tasks.args holds them. */
 struct service_task_args {
     bool force;

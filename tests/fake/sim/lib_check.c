@@ -340,6 +340,26 @@ static int skipped(struct db_tx *tx, void *arg, struct bt_err *err)
                   DB_NOARGS, arg, err);
 }
 
+static int say_alarms(struct db_tx *tx, void *arg, struct bt_err *err)
+{
+    char *text = NULL;
+    (void)arg;
+    int rc = db_text(tx,
+                     "SELECT group_concat(kind || ': ' || text, '; ') FROM alarms WHERE kind IN"
+                     " ('report_skipped', 'instance_missing', 'instance_twice')",
+                     DB_NOARGS, &text, err);
+    if (rc >= 0 && text)
+        fprintf(stderr, "%s\n", text);
+    free(text);
+    int64_t id = 0;
+    if (rc >= 0)
+        rc = db_int(tx,
+                    "SELECT coalesce(max(resource_id), 0) FROM alarms WHERE resource_type ="
+                    " 'instance'",
+                    DB_NOARGS, &id, err);
+    return rc < 0 || !id ? rc : story(tx, &id, err);
+}
+
 static bool check_zero(struct sim *s, int (*fn)(struct db_tx *tx, void *arg, struct bt_err *err),
                        const char *what)
 {
@@ -369,6 +389,8 @@ bool sim_check(struct sim *s)
          check_zero(s, skipped, "alarms that should not be");
     if (ok)
         sim_tx(s, audit, NULL);
+    else
+        sim_tx(s, say_alarms, NULL);
     bt_map_fini(&rows);
     db_rows_free(&repo_instance_table, &k.rows);
     return ok;

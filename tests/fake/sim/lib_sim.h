@@ -81,7 +81,8 @@ struct sim {
     /* agents */
     struct sim_agent agents[SIM_AGENTS_MAX];
     int n_agents;
-    int pool_len; /* of each host's IPv4 pool, 0 = 28 */
+    int pool_len;     /* of each host's IPv4 pool, 0 = 28 */
+    int64_t trash_ms; /* of agents that start from now on, 0 = 7 days */
     /* client */
     struct bt_list reqs;
     int n_reqs, n_acked, n_refused, n_replayed, n_lost;

@@ -103,18 +103,19 @@ void sim_agent_start(struct sim_agent *a)
                              .ids = ids,
                              .host = {.facts = facts, .figures = figures}};
     a->link = link_new(&lc);
-    struct job_config cfg = {.loop = s->loop,
-                             .db = a->db,
-                             .meta = &a->meta,
-                             .drivers = {a->driver, NULL},
-                             .boot_id = a->boot_id,
-                             .ids = ids,
-                             .brake = {.deletes = 100000,
-                                       .purges = 100000,
-                                       .window_ms = 600000,
-                                       .trash_ms = 7 * INT64_C(86400000)},
-                             .events = link_job_events(a->link),
-                             .fault = &a->fault};
+    struct job_config cfg = {
+        .loop = s->loop,
+        .db = a->db,
+        .meta = &a->meta,
+        .drivers = {a->driver, NULL},
+        .boot_id = a->boot_id,
+        .ids = ids,
+        .brake = {.deletes = 100000,
+                  .purges = 100000,
+                  .window_ms = 600000,
+                  .trash_ms = s->trash_ms ? s->trash_ms : 7 * INT64_C(86400000)},
+        .events = link_job_events(a->link),
+        .fault = &a->fault};
     a->job = job_new(&cfg);
     link_set_job(a->link, a->job);
     must(job_start(a->job, &err), &err, "job_start");

@@ -359,11 +359,39 @@ static void trash_and_back(void **state)
     ends(sim_do(s, "delete", "web1", &force), TASK_SUCCESS);
     make(s, "web1");
     refused(sim_do(s, "restore", r.uuid, NULL), "already_exists");
-    /* After its time it is gone for good. */
-    sim_tx(s, run_sql, (char[]){"UPDATE instances SET delete_at = 1 WHERE trashed_at > 0"});
-    sim_run(s, 120000);
+    /* Purged it is gone for good. */
+    struct api_action purge = {.purge = true};
+    ends(sim_do(s, "delete", r.uuid, &purge), TASK_SUCCESS);
     refused(sim_do(s, "restore", r.uuid, NULL), "not_found");
     assert_int_equal(number(s, "SELECT COUNT(*) FROM addresses WHERE ?1 = ''", ""), 2);
+    repo_instance_row_free(&r);
+    in_order(s);
+}
+
+/* Hosts empty their trash by their own clock, and have the last word on how long it lasts. */
+static void trash_has_its_time(void **state)
+{
+    struct sim *s = *state;
+    struct api_action force = {.force = true};
+    s->trash_ms = 600000;
+    sim_tx(s, run_sql, (char[]){"INSERT INTO settings VALUES ('trash_days', '0', 0)"});
+    for (int i = 0; i < s->n_agents; i++) {
+        sim_agent_kill(&s->agents[i]);
+        sim_run(s, 10);
+        sim_agent_start(&s->agents[i]);
+    }
+    sim_run(s, 5000);
+    make(s, "web1");
+    ends(sim_do(s, "delete", "web1", &force), TASK_SUCCESS);
+    sim_run(s, 500000);
+    struct repo_instance_row r = row_of(s, "web1");
+    assert_int_equal(r.purged_at, 0);
+    assert_true(r.delete_at >= r.trashed_at + 600000);
+    repo_instance_row_free(&r);
+    sim_run(s, 250000);
+    r = row_of(s, "web1");
+    assert_true(r.purged_at > 0);
+    assert_int_equal(number(s, "SELECT COUNT(*) FROM addresses WHERE ?1 = ''", ""), 0);
     repo_instance_row_free(&r);
     in_order(s);
 }
@@ -756,6 +784,7 @@ int main(void)
         T1(capacity_comes_true),
         T(verbs_twice),
         T(trash_and_back),
+        T(trash_has_its_time),
         T(external_ids),
         T(locks),
         T(a_stop_that_fails_changes_nothing),
