@@ -16,13 +16,14 @@ ENV = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 
 
 def start_time(pid):
-    """Field 22 of /proc/PID/stat, None when the process is gone or a zombie."""
+    """Field 22 of /proc/PID/stat, None when the process is gone or a zombie. A killed process whose
+    first thread is a zombie already holds its files until its other threads have ended."""
     try:
         with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as f:
             rest = f.read().rsplit(")", 1)[1].split()
     except OSError:
         return None
-    return None if rest[0] == "Z" else int(rest[19])
+    return None if rest[0] == "Z" and int(rest[17]) <= 1 else int(rest[19])
 
 
 def rss_bytes(pid):
