@@ -81,7 +81,7 @@ static int copy_data(struct job *j, struct bt_err *err)
         j->done.bytes += (int64_t)n;
         if (over(j, err) < 0)
             return -(int)err->code;
-        if (archive_write_data_block(j->out, block, n, at) < ARCHIVE_WARN)
+        if (archive_write_data_block(j->out, block, n, at) != ARCHIVE_OK)
             return archive_failed(j->out, "write", err);
     }
 }
@@ -189,11 +189,12 @@ static int one_entry(struct job *j, struct archive_entry *e, struct bt_err *err)
     archive_entry_acl_clear(e);
     archive_entry_set_uname(e, NULL);
     archive_entry_set_gname(e, NULL);
-    if (archive_write_header(j->out, e) < ARCHIVE_WARN)
+    /* Of what it writes even a warning counts: an owner or a capability that was not set. */
+    if (archive_write_header(j->out, e) != ARCHIVE_OK)
         return archive_failed(j->out, "create", err);
     if (archive_entry_size(e) > 0 && !archive_entry_hardlink(e))
         rc = copy_data(j, err);
-    if (rc >= 0 && archive_write_finish_entry(j->out) < ARCHIVE_WARN)
+    if (rc >= 0 && archive_write_finish_entry(j->out) != ARCHIVE_OK)
         rc = archive_failed(j->out, "finish", err);
     if (rc >= 0)
         rc = check_made(e, err);
@@ -215,7 +216,7 @@ static int all_entries(struct job *j, struct bt_err *err)
     }
     if (j->done.files == 0)
         return bt_fail(err, BT_E_BAD_IMAGE, "the archive is empty");
-    if (archive_write_close(j->out) < ARCHIVE_WARN)
+    if (archive_write_close(j->out) != ARCHIVE_OK)
         return archive_failed(j->out, "close", err);
     return 0;
 }
