@@ -66,6 +66,19 @@ struct sim_req {
     int tries;
 };
 
+#define SIM_HANDS_MAX 16
+#define SIM_HAND_TEXTS 64
+
+/* A peer whose frames the test writes itself. */
+struct sim_hand {
+    struct sim *sim;
+    struct rpc_peer peer;
+    char name[16], cn[64], serial[40];
+    bool open, closed;
+    int id, n_texts;
+    char *texts[SIM_HAND_TEXTS];
+};
+
 struct sim {
     uint64_t seed;
     struct bt_random_seeded rnd;
@@ -81,6 +94,8 @@ struct sim {
     /* agents */
     struct sim_agent agents[SIM_AGENTS_MAX];
     int n_agents;
+    struct sim_hand *hands[SIM_HANDS_MAX];
+    int n_hands;
     int pool_len;     /* of each host's IPv4 pool, 0 = 28 */
     int64_t trash_ms; /* of agents that start from now on, 0 = 7 days */
     /* client */
@@ -133,6 +148,21 @@ void sim_agent_start(struct sim_agent *a);
 
 /** Run @fn in a transaction of its own at once (the controller is up). Aborts on failure. */
 void sim_tx(struct sim *s, int (*fn)(struct db_tx *tx, void *arg, struct bt_err *err), void *arg);
+
+/** Dial as host @name with the certificate @serial; open or closed when it returns. */
+void sim_hand_dial(struct sim *s, struct sim_hand *h, const char *name, const char *serial);
+
+/** Send a message and let 200 ms pass. */
+void sim_hand_say(struct sim_hand *h, int64_t epoch, const char *op, const char *body);
+
+/** Send just these bytes and let 200 ms pass. */
+void sim_hand_raw(struct sim_hand *h, const char *text);
+
+/** The first message heard that has @part in it, NULL = none. */
+const char *sim_hand_heard(const struct sim_hand *h, const char *part);
+
+/** Close and forget. */
+void sim_hand_end(struct sim_hand *h);
 
 /* ---- lib_client.c ---- */
 

@@ -46,6 +46,81 @@ void sim_run(struct sim *s, int64_t ms)
     bt_loop_run_until(s->loop, bt_mono_ms(bt_loop_clock(s->loop)) + ms);
 }
 
+/* ---- hand-made peers ---- */
+
+static void hand_text(struct rpc_peer *p, const char *json, size_t len)
+{
+    struct sim_hand *h = p->owner;
+    if (h->n_texts == SIM_HAND_TEXTS)
+        return;
+    h->texts[h->n_texts++] = bt_xstrndup(json, len);
+}
+
+static void hand_closed(struct rpc_peer *p, const struct bt_err *why)
+{
+    (void)why;
+    ((struct sim_hand *)p->owner)->closed = true;
+}
+
+static void hand_opened(struct rpc_peer *p)
+{
+    ((struct sim_hand *)p->owner)->open = true;
+}
+
+static void hand_failed(struct rpc_peer *p, const struct bt_err *err)
+{
+    (void)err;
+    ((struct sim_hand *)p->owner)->closed = true;
+}
+
+void sim_hand_dial(struct sim *s, struct sim_hand *h, const char *name, const char *serial)
+{
+    *h = (struct sim_hand){.sim = s};
+    (void)snprintf(h->name, sizeof h->name, "hand%d", s->n_hands);
+    (void)bt_strcpy(h->cn, sizeof h->cn, name);
+    (void)bt_strcpy(h->serial, sizeof h->serial, serial);
+    s->hands[s->n_hands++] = h;
+    h->peer = (struct rpc_peer){.text = hand_text, .closed = hand_closed, .owner = h};
+    struct rpc_dialer *d = rpc_sim_dialer(s->net, h->name);
+    d->dial(d, &h->peer, hand_opened, hand_failed);
+    for (int i = 0; i < 20000 && !h->open && !h->closed; i++)
+        sim_run(s, 1);
+}
+
+void sim_hand_say(struct sim_hand *h, int64_t epoch, const char *op, const char *body)
+{
+    _cleanup_free_ char *text =
+        bt_xasprintf("{\"v\":1,\"id\":%d,\"epoch\":%lld,\"op\":\"%s\",\"body\":%s}", ++h->id,
+                     (long long)epoch, op, body);
+    sim_hand_raw(h, text);
+}
+
+void sim_hand_raw(struct sim_hand *h, const char *text)
+{
+    if (!h->closed)
+        (void)rpc_send_text(&h->peer, text, strlen(text));
+    sim_run(h->sim, 200);
+}
+
+const char *sim_hand_heard(const struct sim_hand *h, const char *part)
+{
+    for (int i = 0; i < h->n_texts; i++)
+        if (strstr(h->texts[i], part))
+            return h->texts[i];
+    return NULL;
+}
+
+void sim_hand_end(struct sim_hand *h)
+{
+    if (!h->closed)
+        rpc_close(&h->peer);
+    while (!h->closed)
+        sim_run(h->sim, 10);
+    for (int i = 0; i < h->n_texts; i++)
+        free(h->texts[i]);
+    h->n_texts = 0;
+}
+
 static void must(int rc, const struct bt_err *err, const char *what)
 {
     if (rc >= 0)
@@ -203,6 +278,13 @@ static struct rpc_peer *accept_agent(void *ctx, const char *name)
 {
     struct sim *s = ctx;
     struct agentlink_cert cert = {.not_after_ms = INT64_C(4102444800000)};
+    for (int i = 0; i < s->n_hands; i++) {
+        if (!bt_streq(s->hands[i]->name, name))
+            continue;
+        (void)bt_strcpy(cert.serial, sizeof cert.serial, s->hands[i]->serial);
+        (void)bt_strcpy(cert.cn, sizeof cert.cn, s->hands[i]->cn);
+        return s->up ? agentlink_accept(s->svc.link, &cert) : NULL;
+    }
     for (int i = 0; i < s->n_agents; i++) {
         if (!bt_streq(s->agents[i].name, name))
             continue;
