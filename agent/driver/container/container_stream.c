@@ -185,6 +185,9 @@ static void on_reply(struct container_call *c, const char *ok, const struct bt_e
     watch(s, OUT);
     watch(s, ERR);
     s->opened = true;
+    flush_in(s);
+    if (s->in.len > 0)
+        watch(s, IN);
     s->owner->opened(s->owner);
 }
 
@@ -209,7 +212,8 @@ static void on_gone(struct container_call *c)
 static size_t stream_write(struct driver_stream *owner, const void *data, size_t n)
 {
     struct stream *s = owner->impl;
-    if (s->fds[IN] < 0 || !bt_buf_add(&s->in, data, n))
+    /* What comes before the helper has answered waits for its descriptor. */
+    if (s->closing || (s->opened && s->fds[IN] < 0) || !bt_buf_add(&s->in, data, n))
         return 0;
     flush_in(s);
     if (s->in.len > 0)
