@@ -242,8 +242,81 @@ static void dies_everywhere(void **state)
     assert_int_equal(bad, 0);
 }
 
+/* ---- a create that fails, and an agent that dies while it takes it back ---- */
+
+#define CALLS_BEFORE_UNDO 5  /* probe, image, disk, port, start */
+#define WRITES_BEFORE_UNDO 2 /* intent, "undoing" */
+
+static void kill_failed_create(enum how how, int64_t n)
+{
+    struct world *w = bt_xcalloc(1, sizeof *w);
+    world_init(w, (uint64_t)n);
+    world_run(w, 1000);
+    fake_kernel_fail_verb(w->kernel, "start", BT_E_KERNEL);
+    bool write = how == DIE_BEFORE_WRITE || how == DIE_AFTER_WRITE;
+    bool noted = write
+                     ? n > WRITES_BEFORE_UNDO || (how == DIE_AFTER_WRITE && n == WRITES_BEFORE_UNDO)
+                     : n > CALLS_BEFORE_UNDO;
+    arm(w, how, n);
+    int t = world_task(w, 0, ACTION_CREATE);
+    while (w->lives == 1 && !w->tasks[t].ended)
+        world_run(w, 1);
+    fake_kernel_fail_verb(w->kernel, NULL, 0); /* now it could succeed */
+    assert_true(world_settle(w, 60000));
+    world_run(w, 3000);
+    assert_null(world_wrong(w));
+    if (noted) {
+        assert_false(w->tasks[t].ok);
+        assert_string_equal(w->tasks[t].code, "kernel");
+        assert_string_equal(w->tasks[t].step, "start");
+        assert_null(world_fake(w, 0));
+    }
+    world_fini(w);
+    free(w);
+}
+
+static void undo_is_finished(void **state)
+{
+    (void)state;
+    for (int64_t n = 1; n <= 3; n++) {
+        kill_failed_create(DIE_BEFORE_WRITE, n);
+        kill_failed_create(DIE_AFTER_WRITE, n);
+    }
+    for (int64_t n = 1; n <= 8; n++) {
+        kill_failed_create(DIE_BEFORE_CALL, n);
+        kill_failed_create(DIE_AFTER_CALL, n);
+    }
+}
+
+/* What has begun to destroy cannot be called off: "cancelled" would be a lie. */
+static void purge_is_finished(void **state)
+{
+    struct world *w = bt_xcalloc(1, sizeof *w);
+    (void)state;
+    world_init(w, 5);
+    world_run(w, 1000);
+    for (int i = 0; i < 8; i++) {
+        assert_true(world_do(w, i, ACTION_CREATE, 20000)->ok);
+        world_run(w, 1000);
+        arm(w, DIE_AFTER_CALL, 4); /* kill, port_remove, disk_trash, disk_purge */
+        int t = world_task(w, i, ACTION_PURGE);
+        int lives = w->lives;
+        while (w->lives == lives)
+            world_run(w, 1);
+        assert_null(world_fake(w, i));
+        w->tasks[t].asked_cancel = true; /* comes with the next session */
+        assert_true(world_settle(w, 20000));
+        assert_true(w->tasks[t].ok);
+        assert_null(world_wrong(w));
+    }
+    world_fini(w);
+    free(w);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(dies_everywhere)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(dies_everywhere),
+                                       cmocka_unit_test(undo_is_finished),
+                                       cmocka_unit_test(purge_is_finished)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -120,6 +120,24 @@ static void power(void **state)
     assert_false(w->insts[0].paused);
 }
 
+/* A counter is one attempt, whatever came of it. */
+static void restarts_are_not_made_again(void **state)
+{
+    struct world *w = *state;
+    ok(w, 0, ACTION_CREATE);
+    ok(w, 0, ACTION_RESTART);
+    ok(w, 0, ACTION_SET);
+    assert_int_equal(world_fake(w, 0)->starts, 2);
+    world_fake(w, 0)->deaf = true;
+    struct world_task *t = &w->tasks[world_task_with(w, 0, ACTION_RESTART, false, 3000)];
+    world_run(w, 10000);
+    assert_string_equal(t->code, "guest_timeout");
+    world_fake(w, 0)->deaf = false;
+    ok(w, 0, ACTION_SET);
+    ok(w, 0, ACTION_START);
+    assert_int_equal(world_fake(w, 0)->starts, 2);
+}
+
 static void deaf_guest(void **state)
 {
     struct world *w = *state;
@@ -398,6 +416,25 @@ static void policy_of_ends(void **state)
     assert_null(world_wrong(w));
 }
 
+/* A change that was sent before the controller heard of the power-off does not start the guest. */
+static void change_does_not_overrule_the_guest(void **state)
+{
+    struct world *w = *state;
+    ok(w, 0, ACTION_CREATE);
+    rpc_sim_partition(w->sim, "h1", true);
+    assert_int_equal(fake_guest_poweroff(w->kernel, world_uuid(0)), 0);
+    world_run(w, 2000);
+    int t = world_task(w, 0, ACTION_RESIZE);
+    assert_int_equal(w->tasks[t].apply.spec.desired, DESIRED_RUNNING);
+    rpc_sim_partition(w->sim, "h1", false);
+    assert_true(world_settle(w, 60000));
+    assert_true(w->tasks[t].ok);
+    world_run(w, 60000);
+    assert_int_equal(world_fake(w, 0)->starts, 1);
+    assert_false(world_fake(w, 0)->running);
+    assert_int_equal(w->insts[0].desired_by, DESIRED_BY_GUEST);
+}
+
 static void ends_while_the_agent_is_dead(void **state)
 {
     struct world *w = *state;
@@ -521,6 +558,7 @@ int main(void)
         T(again_is_the_same),
         T(stale_generation),
         T(power),
+        T(restarts_are_not_made_again),
         T(deaf_guest),
         T(kill_does_not_wait_for_a_stop),
         T(cancel_before_it_came),
@@ -532,6 +570,7 @@ int main(void)
         T(cancelled_create_leaves_nothing),
         T(what_the_journal_does_not_know),
         T(policy_of_ends),
+        T(change_does_not_overrule_the_guest),
         T(ends_while_the_agent_is_dead),
         T(monitor_lost),
         T(blindness_changes_nothing),
