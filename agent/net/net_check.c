@@ -207,7 +207,8 @@ static const char *wrong_with(const struct check *c, const struct sys_link_info 
     const struct sys_link_port *p = &l->port;
     if (!l->is_port || net_bridge_number(c->net->prefix, l->master) < 0)
         return "no port of our bridges";
-    if (!p->isolated || p->learning || p->flood || p->mcast_flood || p->bcast_flood)
+    if (!p->isolated || p->learning || p->flood || p->mcast_flood || p->bcast_flood ||
+        p->group_fwd_mask != SYS_LINK_GROUP_FWD)
         return "not isolated, or it learns or is flooded";
     return l->up ? NULL : "down";
 }

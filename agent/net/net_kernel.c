@@ -10,27 +10,36 @@
 
 struct setting {
     const char *key, *value;
+    bool at_least; /* a larger number is as good */
+    bool optional; /* absent is fine: another namespace's, or not compiled */
 };
 
 /*
  * Of the host. Redirects are sent if `all` or the link says so. Where br_netfilter is there,
- * bridged frames would pass inet forward a second time.
+ * bridged frames would pass inet forward a second time. Neighbour tables are the whole machine's.
  */
 static const struct setting host_settings[] = {
-    {"net/ipv4/ip_forward", "1"},
-    {"net/ipv6/conf/all/forwarding", "1"},
-    {"net/ipv4/conf/all/send_redirects", "0"},
-    {"net/bridge/bridge-nf-call-iptables", "0"},
-    {"net/bridge/bridge-nf-call-ip6tables", "0"},
-    {"net/bridge/bridge-nf-call-arptables", "0"},
+    {"net/ipv4/ip_forward", "1", false, false},
+    {"net/ipv6/conf/all/forwarding", "1", false, false},
+    {"net/ipv4/conf/all/send_redirects", "0", false, false},
+    {"net/bridge/bridge-nf-call-iptables", "0", false, true},
+    {"net/bridge/bridge-nf-call-ip6tables", "0", false, true},
+    {"net/bridge/bridge-nf-call-arptables", "0", false, true},
+    {"net/ipv4/neigh/default/gc_thresh3", "16384", true, true},
+    {"net/ipv6/neigh/default/gc_thresh3", "16384", true, true},
+    {"net/ipv4/neigh/default/gc_thresh2", "8192", true, true},
+    {"net/ipv6/neigh/default/gc_thresh2", "8192", true, true},
 };
 
 /*
- * Of each bridge (%s). proxy_arp_pvlan: instances reach each other through the host only.
- * arp_ignore: no address of the host's other links is answered for.
+ * Of each bridge (%s). The host answers for other instances of the same bridge (proxy_arp_pvlan)
+ * and of the others (proxy_arp), so that they reach each other through it only; guests alone ask
+ * here. arp_ignore: no address of the host's other links is answered for.
  * Documentation/networking/ip-sysctl.rst.
  */
-static const struct setting bridge_settings[] = {
+static const struct {
+    const char *key, *value;
+} bridge_settings[] = {
     {"net/ipv4/conf/%s/forwarding", "1"},
     {"net/ipv4/conf/%s/send_redirects", "0"},
     {"net/ipv4/conf/%s/accept_redirects", "0"},
@@ -49,12 +58,17 @@ static const struct setting bridge_settings[] = {
     {"net/ipv6/conf/%s/accept_redirects", "0"},
 };
 
-static bool is_optional(const char *key)
-{
-    return bt_starts_with(key, "net/bridge/");
-}
-
 /* ---- sysctls ---- */
+
+static bool is_right(const struct setting *w, const char *now)
+{
+    int64_t have = 0;
+    int64_t want = 0;
+    if (!w->at_least)
+        return strcmp(now, w->value) == 0;
+    return bt_parse_i64(now, 0, INT64_MAX, &have, NULL) == 0 &&
+           bt_parse_i64(w->value, 0, INT64_MAX, &want, NULL) == 0 && have >= want;
+}
 
 int net_kernel_sysctl_findings(struct sys *s, struct sys_rows *ret, struct bt_err *err)
 {
@@ -64,8 +78,7 @@ int net_kernel_sysctl_findings(struct sys *s, struct sys_rows *ret, struct bt_er
         char now[SYS_SYSCTL_MAX] = "";
         struct bt_err why = BT_ERR_INIT;
         int rc = s->sysctl->read(s, w->key, now, &why);
-        if ((rc == -BT_E_NOT_FOUND && is_optional(w->key)) ||
-            (rc == 0 && strcmp(now, w->value) == 0))
+        if ((rc == -BT_E_NOT_FOUND && w->optional) || (rc == 0 && is_right(w, now)))
             continue;
         struct net_finding *f = sys_rows_push(ret, sizeof *f);
         f->kind = DOCTOR_SYSCTL;
@@ -109,18 +122,25 @@ static int keep_router_adverts(struct sys *s, struct bt_err *err)
     return rc;
 }
 
+static int set_one(struct sys *s, const struct setting *w, struct bt_err *err)
+{
+    struct bt_err why = BT_ERR_INIT;
+    char now[SYS_SYSCTL_MAX];
+    int rc = s->sysctl->read(s, w->key, now, &why);
+    if (rc == 0 && !is_right(w, now))
+        rc = s->sysctl->ensure(s, w->key, w->value, &why);
+    if (rc == -BT_E_NOT_FOUND && w->optional)
+        return 0;
+    if (rc < 0 && err)
+        *err = why;
+    return rc;
+}
+
 int net_kernel_sysctls(struct sys *s, bool check, struct bt_err *err)
 {
     int rc = check ? check_settings(s, err) : keep_router_adverts(s, err);
-    for (size_t i = 0; !check && rc == 0 && i < BT_ARRAY_LEN(host_settings); i++) {
-        const struct setting *w = &host_settings[i];
-        struct bt_err why = BT_ERR_INIT;
-        rc = s->sysctl->ensure(s, w->key, w->value, &why);
-        if (rc == -BT_E_NOT_FOUND && is_optional(w->key))
-            rc = 0;
-        if (rc < 0 && err)
-            *err = why;
-    }
+    for (size_t i = 0; !check && rc == 0 && i < BT_ARRAY_LEN(host_settings); i++)
+        rc = set_one(s, &host_settings[i], err);
     return rc;
 }
 

@@ -42,9 +42,9 @@ const char *net_set_v6(const char *which, int len)
 }
 
 /* Chains in an order in which each is named after those that jump to it are declared. */
-static const char *const bridge_chains[] = {"pre",       "local",  "guard",    "arp_in",
-                                            "ip_in",     "ip6_in", "ip6_link", "ip6_own",
-                                            "ip6_group", "limited"};
+static const char *const bridge_chains[] = {"pre",       "local",   "guard",    "arp_in",
+                                            "ip_in",     "ip6_in",  "ip6_link", "ip6_own",
+                                            "ip6_group", "limited", "discovery"};
 static const char *const inet_chains[] = {"forward", "from_instance", "to_instance", "input",
                                           "to_host", "count",         "count_out",   "count_in"};
 
@@ -56,9 +56,11 @@ static void put_head(struct bt_buf *b)
     for (const int *len = net_v6_lens; *len; len++)
         (void)bt_buf_addf(b, "set %s { typeof iifname . ether saddr . @nh,64,%d; }\n",
                           net_set_v6("ip6", *len), *len);
-    (void)bt_buf_adds(b, "set rate { typeof iifname; size 16384; flags dynamic; timeout 1m; }\n"
-                         "chain pre { type filter hook prerouting priority -300; policy accept; }\n"
-                         "chain local { type filter hook input priority -300; policy accept; }\n");
+    (void)bt_buf_adds(
+        b, "set rate { typeof iifname; size 16384; flags dynamic; timeout 1m; }\n"
+           "set discovery_rate { typeof iifname; size 16384; flags dynamic; timeout 1m; }\n"
+           "chain pre { type filter hook prerouting priority -300; policy accept; }\n"
+           "chain local { type filter hook input priority -300; policy accept; }\n");
     for (size_t i = 2; i < BT_ARRAY_LEN(bridge_chains); i++)
         (void)bt_buf_addf(b, "chain %s { }\n", bridge_chains[i]);
     (void)bt_buf_adds(b, "}\ntable inet " NET_TABLE " {\n"
@@ -127,22 +129,28 @@ static const char guard_rules[] =
     "ip6 saddr fe80::1 drop\n"
     "ip6 nexthdr != icmpv6 drop\n"
     "ip6 daddr { fe80::1, ff02::1:ff00:1, ff02::2 } icmpv6 type { nd-neighbor-solicit, "
-    "nd-neighbor-advert, nd-router-solicit, echo-request } goto limited\n"
+    "nd-neighbor-advert, nd-router-solicit, echo-request } goto discovery\n"
     "drop\n}\n"
     /* To a group, by its address or its frame, goes nothing but the question for a neighbour: so no
      * header can hide an advertisement (RFC 7113). */
     "chain ip6_own {\n"
     "icmpv6 type nd-neighbor-advert drop\n"
+    "icmpv6 type nd-neighbor-solicit ip6 daddr fe80::1 goto discovery\n"
     "udp sport 547 drop\n"
     "ip6 daddr ff00::/8 goto ip6_group\n"
     "meta pkttype { broadcast, multicast } drop\n"
     "accept\n}\n"
     "chain ip6_group {\n"
-    "ip6 nexthdr icmpv6 icmpv6 type nd-neighbor-solicit goto limited\n"
+    "ip6 nexthdr icmpv6 icmpv6 type nd-neighbor-solicit goto discovery\n"
     "drop\n}\n"
-    /* What makes the host answer or remember, and nobody needs often. */
+    /* What the host answers and nobody needs often. */
     "chain limited {\n"
     "update @rate { iifname limit rate over 200/second burst 400 packets } drop\n"
+    "accept\n}\n"
+    /* What makes the host remember a neighbour, of 2^64 that a guest may invent: the machine's
+     * table has a limit (gc_thresh3), and frees an entry after five seconds at the earliest. */
+    "chain discovery {\n"
+    "update @discovery_rate { iifname limit rate over 10/second burst 40 packets } drop\n"
     "accept\n}\n";
 
 static void put_guard(struct bt_buf *b)
@@ -153,7 +161,7 @@ static void put_guard(struct bt_buf *b)
                          "icmpv6 type { nd-router-advert, nd-redirect, mld-listener-query } drop\n"
                          "ip6 saddr fe80::/10 goto ip6_link\n"
                          "ip6 saddr :: ip6 nexthdr icmpv6 icmpv6 type nd-neighbor-solicit goto "
-                         "limited\n");
+                         "discovery\n");
     for (const int *len = net_v6_lens; *len; len++)
         (void)bt_buf_addf(b, "iifname . ether saddr . @nh,64,%d @%s goto ip6_own\n", *len,
                           net_set_v6("ip6", *len));

@@ -21,11 +21,18 @@ struct sys;
 #define SYS_MAC_LEN 6
 #define SYS_MAC_STR_MAX 18
 
+/*
+ * Of a port: all of them but pause frames, which no bridge passes. Without it they are handed to
+ * the host's own stack as if they came from the port's link, past every rule of the bridge.
+ */
+#define SYS_LINK_GROUP_FWD 0xfffdu
+
 /* Links put into this group wait for one batched delete (docs/decisions/0022-netlink.md). */
 #define SYS_LINK_GROUP_TRASH 0x62740001u
 
 struct sys_link_port {
     bool isolated, learning, flood, mcast_flood, bcast_flood, neigh_suppress;
+    uint16_t group_fwd_mask; /* frames to 01:80:c2:00:00:0X that are bridged like others, by X */
 };
 
 struct sys_link_info {
@@ -105,9 +112,9 @@ struct sys_link_ops {
      */
     int (*veth_ensure)(struct sys *s, const struct sys_veth *v, struct bt_err *err);
     /**
-     * Make @name a port of @master with learning and all flooding off and isolated on, in that
-     * order of safety: it must be down, or a port of @master already. Errors: BAD_STATE (it is up
-     * elsewhere), KERNEL (EXFULL: 1023 ports).
+     * Make @name a port of @master with learning and all flooding off, isolated on, and
+     * SYS_LINK_GROUP_FWD: it must be down, or a port of @master already. Errors: BAD_STATE (it is
+     * up elsewhere), KERNEL (EXFULL: 1023 ports).
      */
     int (*port_ensure)(struct sys *s, const char *name, const char *master, struct bt_err *err);
     /** Administrative state of a link. Errors: NOT_FOUND, KERNEL. */

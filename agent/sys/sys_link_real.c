@@ -35,6 +35,8 @@ static void parse_port(struct nlattr *data, struct sys_link_port *ret)
     ret->bcast_flood = FLAG(IFLA_BRPORT_BCAST_FLOOD);
     ret->neigh_suppress = FLAG(IFLA_BRPORT_NEIGH_SUPPRESS);
 #undef FLAG
+    if (tb[IFLA_BRPORT_GROUP_FWD_MASK])
+        ret->group_fwd_mask = nla_get_u16(tb[IFLA_BRPORT_GROUP_FWD_MASK]);
 }
 
 static void parse_linkinfo(struct nlattr *linkinfo, struct sys_link_info *ret)
@@ -389,6 +391,7 @@ static int port_flags(struct sys_nl *nl, int ifindex)
     struct nlattr *data = nla_nest_start(msg, IFLA_INFO_SLAVE_DATA);
     for (size_t i = 0; i < BT_ARRAY_LEN(flags); i++)
         (void)nla_put_u8(msg, flags[i].attr, flags[i].value);
+    (void)nla_put_u16(msg, IFLA_BRPORT_GROUP_FWD_MASK, SYS_LINK_GROUP_FWD);
     (void)nla_nest_end(msg, data);
     (void)nla_nest_end(msg, info);
     return sys_nl_talk(nl, msg, NULL, NULL);
@@ -396,7 +399,8 @@ static int port_flags(struct sys_nl *nl, int ifindex)
 
 static bool port_right(const struct sys_link_port *p)
 {
-    return p->isolated && !p->learning && !p->flood && !p->mcast_flood && !p->bcast_flood;
+    return p->isolated && !p->learning && !p->flood && !p->mcast_flood && !p->bcast_flood &&
+           p->group_fwd_mask == SYS_LINK_GROUP_FWD;
 }
 
 static int port_ensure(struct sys *s, const char *name, const char *master, struct bt_err *err)

@@ -151,7 +151,7 @@ static int rec_port_ensure(struct sys *s, const char *name, const char *master, 
         return bt_fail(err, BT_E_BAD_STATE, "link %s is up and no port of %s", name, master);
     (void)bt_strcpy(l->info.master, sizeof l->info.master, master);
     l->info.is_port = true;
-    l->info.port = (struct sys_link_port){.isolated = true};
+    l->info.port = (struct sys_link_port){.isolated = true, .group_fwd_mask = SYS_LINK_GROUP_FWD};
     return 0;
 }
 
