@@ -41,11 +41,11 @@ binaries() {
     done < <(sed -n 's/^bt_binary(\([^ ]*\) \([^ )]*\).*/\1 \2/p' cmake/folders.cmake)
 }
 
-# Build the programs alone, without their tests.
+# build_binaries PRESET [TARGET...]: the programs alone, without their tests, and these targets.
 build_binaries() {
     local names
     mapfile -t names < <(binaries)
-    [ "${#names[@]}" -eq 0 ] || build_preset "$1" "${names[@]}"
+    [ "${#names[@]}" -eq 0 ] || build_preset "$@" "${names[@]}"
 }
 
 # lab SCRIPT [ARG...]: hand over to the scripts of the development hosts.

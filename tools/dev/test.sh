@@ -46,5 +46,5 @@ for suite in unit fake torture fuzz; do
 done
 if [ "${#targets[@]}" -gt 0 ]; then try build_preset asan "${targets[@]}"; fi
 if [ -n "$full" ] && wants unit fake; then try build_preset tsan tests_unit tests_fake; fi
-if wants integration system e2e vm; then try build_binaries release; fi
+if wants integration system e2e vm; then try build_binaries release tests_system; fi
 exec tools/run_tests "$@"

@@ -239,15 +239,15 @@ def test_wreck_without_state():
     with lab_a() as lab:
         lab.up(hosts=2)
         start_things(lab)
-        old = kernel.read("/proc/sys/kernel/kptr_restrict").strip()
+        old = kernel.read("/proc/sys/kernel/printk_ratelimit_burst").strip()
         new = "2" if old != "2" else "1"
-        lab.sysctl("kernel.kptr_restrict", new)
+        lab.sysctl("kernel.printk_ratelimit_burst", new)
         # From another mount namespace a busy folder can be removed; the pins go with it.
         subprocess.run(["unshare", "-m", "--propagation", "private", "sh", "-c",
                         f"umount -l {TMP}/a/lab/ns; rm -rf {TMP}/a"], check=True)
         lab.down()
         expect_nothing(NAME_A)
-        expect(kernel.read("/proc/sys/kernel/kptr_restrict").strip() == old, "sysctl is not back")
+        expect(kernel.read("/proc/sys/kernel/printk_ratelimit_burst").strip() == old, "sysctl is not back")
     with lab_a() as lab:
         lab.up(hosts=1)
         start_things(lab)
