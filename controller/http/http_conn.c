@@ -171,8 +171,10 @@ static void flush(struct http_conn *c)
  */
 static bool may_fill(const struct http_conn *c)
 {
+    /* Many small frames: work() ends its turn with some left, and they are read for later. */
+    bool room = c->in.max - c->in.len >= HTTP_RECORD_MAX;
     return c->state != CONN_TLS && c->state != CONN_WAIT && c->state != CONN_LINGER &&
-           wants_read(c);
+           wants_read(c) && room;
 }
 
 /* One record into `in`; false when there is none. */

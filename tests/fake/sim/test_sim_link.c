@@ -88,7 +88,10 @@ static int64_t live(struct sim *s, struct sim_hand *h)
     sim_hand_say(h, 0, "inventory", NOTHING);
     const char *w = sim_hand_heard(h, "\"op\":\"welcome\"");
     assert_non_null(w);
-    return strtoll(strstr(w, "\"epoch\":") + 8, NULL, 10);
+    int64_t epoch = 0;
+    for (const char *p = strstr(w, "\"epoch\":") + 8; *p >= '0' && *p <= '9'; p++)
+        epoch = epoch * 10 + (*p - '0');
+    return epoch;
 }
 
 /* ---- the order of a session ---- */

@@ -148,7 +148,6 @@ static void make(struct sim *s, const char *name)
 }
 
 /* ---- create ---- */
-
 static void create_and_replay(void **state)
 {
     struct sim *s = *state;
@@ -307,7 +306,6 @@ static void capacity_comes_true(void **state)
 }
 
 /* ---- every verb, twice ---- */
-
 static void verbs_twice(void **state)
 {
     struct sim *s = *state;
@@ -421,7 +419,6 @@ static void external_ids(void **state)
 }
 
 /* ---- locks ---- */
-
 static void deaf(struct sim *s, const char *name)
 {
     kernel_of(s, name)->deaf = true;

@@ -70,14 +70,23 @@ static void no_ids_no_run(void **state)
     bt_schema_free(&instance_spec_schema, &spec);
 }
 
+static unsigned long number(const char *p, char **ret_end)
+{
+    unsigned long n = 0;
+    for (; *p >= '0' && *p <= '9'; p++)
+        n = n * 10 + (unsigned long)(*p - '0');
+    *ret_end = (char *)(uintptr_t)p;
+    return n;
+}
+
 /* Cores of a kernel list, as a bit set. */
 static uint64_t cores(const char *list)
 {
     uint64_t set = 0;
     for (const char *p = list; *p;) {
         char *end = NULL;
-        unsigned long from = strtoul(p, &end, 10); /* a test may */
-        unsigned long to = *end == '-' ? strtoul(end + 1, &end, 10) : from;
+        unsigned long from = number(p, &end);
+        unsigned long to = *end == '-' ? number(end + 1, &end) : from;
         for (unsigned long i = from; i <= to; i++)
             set |= UINT64_C(1) << i;
         p = *end == ',' ? end + 1 : end;
